@@ -1,0 +1,104 @@
+# `make demo` and `make test` each work alone: a fresh clone, Python 3.11 or newer, git and make are enough.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# The first interpreter that runs and is new enough; `make PYTHON=/path/to/python` chooses another.
+PYTHON ?= $(shell for candidate in python3.11 python3 python3.12 python3.13; do \
+	"$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$candidate" && break; done)
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+TRIALS := $(wildcard mappings/trials/*)
+
+# What must be covered to the last branch: everything that decides.
+CORE := fhir_trial/logic.py,fhir_trial/times.py,fhir_trial/quantities.py,fhir_trial/terminology/*,fhir_trial/records/*,fhir_trial/facts/*,$\
+	fhir_trial/scores/*,fhir_trial/criteria/*,fhir_trial/trials/*,fhir_trial/verdict/*,fhir_trial/screening/*
+
+.PHONY: help setup demo test check style types layers dependencies security unit coverage-gate trials bench wheel \
+	skips mutants lock mappings clean
+
+help:  ## this list
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+setup: $(READY)  ## a virtual environment with everything, from hashed requirements
+
+$(READY): requirements/dev.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; none was found." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(READY)  ## a FHIR server and the service on this machine, every sample patient screened twice, and what was written
+	$(BIN)/python -m fhir_trial.sandbox.demo
+
+test: check unit coverage-gate trials bench skips  ## everything that CI runs
+	@echo "Not part of this run: mutation testing (make mutants), the container files under docker/ (they need an engine)."
+
+check: style types layers dependencies security  ## everything that needs no test run
+
+style: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+layers: $(READY)
+	$(BIN)/lint-imports
+
+dependencies: $(READY)
+	$(BIN)/deptry .
+	$(BIN)/python -m pip check
+
+security: $(READY)
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive fhir_trial
+
+unit: $(READY)
+	@mkdir -p build
+	$(BIN)/pytest --numprocesses auto --cov --cov-report=term --junitxml=build/junit.xml
+
+coverage-gate: unit
+	$(BIN)/coverage report --include='$(CORE)' --fail-under=100
+
+trials: $(READY)
+	@test -n "$(TRIALS)" || { echo "No trial under mappings/trials/." >&2; exit 1; }
+	$(BIN)/fhir-trial trial check
+	@for trial in $(notdir $(TRIALS)); do echo "fhir-trial trial test $$trial"; $(BIN)/fhir-trial trial test "$$trial"; done
+
+bench: $(READY)  ## screening one patient of 300 resources, as a ratio to decoding the same bytes
+	$(BIN)/python -m benchmarks.screen_patient
+
+skips: unit  ## names the tests that did not run
+	$(BIN)/python scripts/skips.py build/junit.xml
+
+mutants: $(READY)  ## mutation testing of criteria, quantities, times and logic (long; not part of CI)
+	$(BIN)/mutmut run
+	$(BIN)/mutmut results
+	$(BIN)/mutmut export-cicd-stats
+	$(BIN)/python scripts/survivors.py mutants/mutmut-cicd-stats.json
+
+wheel: $(READY)  ## dist/*.whl and dist/*.tar.gz
+	$(BIN)/hatchling build
+
+# Hashes for every platform; no address of an index inside, so any mirror serves.
+UV := $(BIN)/uv --quiet pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
+	--custom-compile-command 'make lock' --upgrade
+lock: $(READY)  ## compiles requirements/*.txt anew from pyproject.toml
+	$(UV) --output-file requirements/base.txt
+	$(UV) --extra sandbox --output-file requirements/sandbox.txt
+	$(UV) --extra sandbox --group dev --output-file requirements/dev.txt
+	$(BIN)/uv --quiet pip compile --group build --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--custom-compile-command 'make lock' --upgrade --output-file requirements/build.txt
+
+mappings: $(READY)  ## builds value sets, concept maps and facts from mappings/sources/
+	$(BIN)/python scripts/build_mappings.py
+
+clean:
+	rm -rf build dist mutants .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache $(VENV)
+	find fhir_trial tests scripts benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,67 @@
+"""How long one patient takes: screening 300 resources, as a ratio to plain decoding of the same bytes.
+
+Both are measured in this process, in turn, so that a busy machine slows both. Fails above LIMIT.
+"""
+
+import gc
+import sys
+from collections.abc import Callable
+from statistics import median
+from time import perf_counter
+
+import msgspec
+
+from benchmarks.chart import AS_OF, RESOURCES, bundle
+from fhir_trial import load_trial, screen
+
+TRIAL = "nct06789107"
+READ = "C7.4"  # hemoglobin: with evidence, the records were read
+LIMIT = 10.0
+AIM = 4.0
+WARM_UP = 5
+ROUNDS = 60
+
+
+def main() -> int:
+    """Print the medians and their ratio; 1 if it is above LIMIT."""
+    data = bundle()
+    trial = load_trial(TRIAL)
+
+    def decoding() -> object:
+        return msgspec.json.decode(data)
+
+    def screening() -> object:
+        return screen(data, trial, as_of=AS_OF)
+
+    if not screen(data, trial, as_of=AS_OF).answer(READ).evidence:
+        print(f"Nothing was screened: {READ} rests on no evidence.")
+        return 1
+
+    plain, screened = measure(decoding, screening)
+    ratio = median(screened) / median(plain)
+
+    print(f"{RESOURCES} resources, {len(data) / 1024:.0f} KiB, {ROUNDS} rounds each, in turn; medians:")
+    print(f"  plain decoding {1000 * median(plain):8.3f} ms")
+    print(f"  screening      {1000 * median(screened):8.3f} ms")
+    print(f"  ratio          {ratio:8.2f}    (at most {LIMIT:g}, aim {AIM:g})")
+    return 0 if ratio <= LIMIT else 1
+
+
+def measure(*works: Callable[[], object]) -> list[list[float]]:
+    """Seconds of each round, for each work, the works taking turns."""
+    for work in works * WARM_UP:
+        work()
+    gc.collect()
+    rounds = [[seconds(work) for work in works] for _ in range(ROUNDS)]
+    return [list(column) for column in zip(*rounds, strict=True)]
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Of one call."""
+    begun = perf_counter()
+    work()
+    return perf_counter() - begun
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,17 @@
+"""Who read and wrote what: the port, and an implementation that writes lines and keeps no store."""
+
+from fhir_trial.audit.events import Actor, AuditAction, AuditEvent, AuditOutcome, patient_key
+from fhir_trial.audit.log import AuditLog, AuditUnavailableError, JsonLinesAudit
+from fhir_trial.audit.witness import witness
+
+__all__ = [
+    "Actor",
+    "AuditAction",
+    "AuditEvent",
+    "AuditLog",
+    "AuditOutcome",
+    "AuditUnavailableError",
+    "JsonLinesAudit",
+    "patient_key",
+    "witness",
+]

@@ -1,0 +1,88 @@
+"""The verdict as JSON: the shape that everyone outside relies on (VER-10 to VER-16). Its JSON Schema lies beside it."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from decimal import Decimal
+from typing import Any
+
+from fhir_trial.criteria.answers import Answer, Evidence
+from fhir_trial.quantities import write_number
+from fhir_trial.records.model import Issue
+from fhir_trial.times import Span
+from fhir_trial.trials.model import Criterion
+from fhir_trial.verdict.model import Verdict
+from fhir_trial.version import SOFTWARE
+
+NOTICE = "Computed from recorded data; not clinically reviewed. To be confirmed by the study team."
+
+
+def verdict_json(verdict: Verdict) -> dict[str, Any]:
+    """The object of VER-10, keys in its order."""
+    return {
+        "patient": verdict.patient,
+        "trial": verdict.trial,
+        "version": verdict.version,
+        "as_of": verdict.as_of.isoformat(),
+        "first_dose": verdict.first_dose.isoformat() if verdict.first_dose else None,
+        "overall": verdict.overall.value,
+        "criteria": [_criterion(criterion, answer) for criterion, answer in verdict.answers],
+        "blockers": list(verdict.blockers),
+        "missing": list(verdict.missing),
+        "not_evaluated": list(verdict.not_evaluated),
+        "settings": dict(verdict.settings),
+        "site": verdict.site,
+        "data_cutoff": verdict.data_cutoff.isoformat() if verdict.data_cutoff else None,
+        "software": SOFTWARE,
+        "notice": NOTICE,
+        "issues": [_issue(issue) for issue in verdict.issues],
+    }
+
+
+def _criterion(criterion: Criterion, answer: Answer) -> dict[str, Any]:
+    return {"id": criterion.id, "type": criterion.type.value, "stage": criterion.stage.value} | _answer(
+        answer, criterion.type.value, criterion.stage.value
+    )
+
+
+def _answer(answer: Answer, of_type: str, stage: str) -> dict[str, Any]:
+    return {
+        "answer": answer.outcome.value,
+        "why": answer.why.value if answer.why else None,
+        "reason": str(answer.reason),
+        "evidence": [_evidence(evidence) for evidence in answer.evidence],
+        "next_step": str(answer.next_step) if answer.next_step else None,
+        "holds_until": answer.holds_until.isoformat() if answer.holds_until else None,
+        "parts": [{"id": name, "type": of_type, "stage": stage} | _answer(part, of_type, stage) for name, part in answer.parts],
+    }
+
+
+def _evidence(evidence: Evidence) -> dict[str, Any]:
+    value = evidence.value
+    return {
+        "reference": evidence.origin.reference,
+        "version": evidence.origin.version,
+        "date": _date(evidence.dated),
+        "original": evidence.original,
+        "value": write_number(value) if isinstance(value, Fraction | Decimal) else value,
+        "unit": evidence.unit,
+        "limit": evidence.limit,
+        "role": evidence.role.value,
+    }
+
+
+def _date(span: Span | None) -> str | None:
+    """The calendar date in the site's zone; a partial date keeps its precision (VER-12)."""
+    if span is None:
+        return None
+    return span.first.isoformat() if span.exact else span.text
+
+
+def _issue(issue: Issue) -> dict[str, Any]:
+    return {
+        "code": issue.code,
+        "severity": issue.severity,
+        "reference": issue.reference,
+        "path": issue.path,
+        "text": issue.text,
+    }

@@ -1,0 +1,113 @@
+"""Resources that a patient's resources refer to, read in batches: the Medication of an order, the study of a subject (DATA-32).
+
+What cannot be read stays an unresolved reference, which makes a drug criterion unknown, never "not taken" (DATA-33).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from fhir_trial.errors import FatalServerError, ServerError
+from fhir_trial.records.model import LoadState
+from fhir_trial.sources.patient_links import last_two, without_version
+from fhir_trial.transport import FhirServer, NotAuthorisedError, RestrictedError
+
+Json = dict[str, Any]
+
+_FOLLOWED = ("Medication", "Substance", "ResearchStudy", "PractitionerRole", "Specimen", "Observation")
+_BATCH = 50
+_MOST_OF_A_TYPE = 500
+_HOPS = 3
+
+
+def follow(server: FhirServer, resources: Iterable[Json], known: dict[str, Json]) -> dict[str, LoadState]:
+    """Reads what is referred to and not yet known, into ``known`` (Type/id -> resource).
+
+    Returns:
+        States of the types that could not be read entirely.
+    """
+    states: dict[str, LoadState] = {}
+    frontier = list(resources)
+    for _ in range(_HOPS):
+        wanted = _missing(server, frontier, known)
+        frontier = []
+        for kind, ids in wanted.items():
+            read, state = _read(server, kind, ids)
+            if state is not None:
+                states[kind] = state
+            for resource in read:
+                known[f"{kind}/{resource['id']}"] = resource
+            frontier += read
+        if not frontier:
+            break
+    return states
+
+
+def state_of(error: ServerError) -> LoadState:
+    """What a refusal means for the type asked for."""
+    if isinstance(error, RestrictedError):
+        return LoadState.RESTRICTED
+    return LoadState.NOT_AUTHORISED if isinstance(error, NotAuthorisedError) else LoadState.FAILED
+
+
+def _missing(server: FhirServer, resources: Iterable[Json], known: dict[str, Json]) -> dict[str, list[str]]:
+    wanted: dict[str, dict[str, None]] = {}
+    for resource in resources:
+        for link in _links(resource):
+            reference = local_reference(link, server)
+            kind = reference.split("/")[0] if reference else ""
+            if reference is None or kind not in _FOLLOWED or reference in known:
+                continue
+            if kind == "Specimen" and any(key.startswith("effective") for key in resource):
+                continue  # a specimen matters only for the date of a result that has none
+            wanted.setdefault(kind, {})[reference.split("/")[1]] = None
+    return {kind: list(ids) for kind, ids in wanted.items()}
+
+
+def local_reference(link: str, server: FhirServer) -> str | None:
+    """``Type/id`` of a reference into this server; None for contained, urn and other servers' resources."""
+    link = without_version(link)
+    for base in (server.base, *server.settings.aliases):
+        link = link.removeprefix(f"{base}/")
+    return link if link.count("/") == 1 and last_two(link) == link and not link.startswith("#") else None
+
+
+def _read(server: FhirServer, kind: str, ids: list[str]) -> tuple[list[Json], LoadState | None]:
+    found: dict[str, Json] = {}
+    state: LoadState | None = LoadState.PARTIAL if len(ids) > _MOST_OF_A_TYPE else None
+    ids = ids[:_MOST_OF_A_TYPE]
+    for start in range(0, len(ids), _BATCH):
+        batch = ids[start : start + _BATCH]
+        try:
+            matches = server.search(kind, [("_id", ",".join(batch))]).matches
+            found |= {resource["id"]: resource for resource in matches if resource.get("id") in batch}
+        except FatalServerError:
+            pass  # a server that only reads: one by one, below
+        except ServerError as error:
+            state = state_of(error)
+    for identity in ids:
+        if identity not in found and state is None:
+            try:
+                resource = server.read(f"{kind}/{identity}")
+            except ServerError as error:
+                state = state_of(error) if not _is_missing(error) else state
+                continue
+            if resource.get("id") == identity:
+                found[identity] = resource
+    return list(found.values()), state
+
+
+def _is_missing(error: ServerError) -> bool:
+    return error.issue_type == "not-found"
+
+
+def _links(node: object) -> Iterator[str]:
+    if isinstance(node, dict):
+        if isinstance(reference := node.get("reference"), str):
+            yield reference
+        for value in node.values():
+            yield from _links(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _links(value)

@@ -1,0 +1,193 @@
+"""A FHIR server as a source of patients: paged searches, one patient at a time, with an honest state for each type (DATA-19)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from fhir_trial.criteria.needs import Needs
+from fhir_trial.errors import FatalServerError, PatientNotFoundError, ServerError
+from fhir_trial.records.model import Issue, LoadState
+from fhir_trial.screening.ports import RawPatient
+from fhir_trial.sources.claims import worse
+from fhir_trial.sources.following import follow, local_reference, state_of
+from fhir_trial.sources.newest import replaces
+from fhir_trial.sources.patient_links import patient_link
+from fhir_trial.sources.report import ReadReport
+from fhir_trial.sources.search_plan import Search, patient_parameter, plan
+from fhir_trial.transport import FhirServer, Found, MovedError, NotAuthorisedError, NotFoundError, RestrictedError
+
+Json = dict[str, Any]
+
+
+class ServerSource:
+    """Patients from a FHIR server.
+
+    Args:
+        patients: ``p1`` or ``Patient/p1``; every Patient of the server when empty.
+    """
+
+    def __init__(self, server: FhirServer, patients: Sequence[str] = ()) -> None:
+        self._server = server
+        self._asked = tuple(sorted({f"Patient/{name.removeprefix('Patient/')}" for name in patients}))
+        self.report = ReadReport()
+
+    def patients(self, needs: Needs) -> Iterator[RawPatient]:
+        """Each patient once, in the order of the reference.
+
+        Raises:
+            PatientNotFoundError: None of the patients asked for is there.
+            ServerError: The server does not answer, or does not let a Patient be read.
+        """
+        self.report = ReadReport()
+        found = False
+        for patient in self._patient_resources():
+            found = True
+            yield self._raw_patient(patient, needs)
+        if not found:
+            raise PatientNotFoundError("No such patient on the server.")
+
+    def patient(self, reference: str, needs: Needs) -> RawPatient:
+        """One patient.
+
+        Raises:
+            PatientNotFoundError: There is none of that name, or it was merged into another.
+        """
+        return self._raw_patient(self._patient(f"Patient/{reference.removeprefix('Patient/')}"), needs)
+
+    def _patient_resources(self) -> Iterator[Json]:
+        if not self._asked:
+            found = self._server.search("Patient", [])
+            if found.failure is not None:
+                raise found.failure
+            by_id = {f"Patient/{patient['id']}": patient for patient in found.matches if isinstance(patient.get("id"), str)}
+            yield from (by_id[reference] for reference in sorted(by_id))
+            return
+        for reference in self._asked:
+            try:
+                patient = self._patient(reference)
+            except (PatientNotFoundError, NotAuthorisedError, RestrictedError) as error:
+                if len(self._asked) == 1:
+                    raise
+                self.report.note(f"patient-{error.issue_type}", "Patient", error.message)  # one of many does not stop the rest
+                continue
+            yield patient
+
+    def _patient(self, reference: str) -> Json:
+        try:
+            patient = self._server.read(reference)
+        except NotFoundError:
+            raise PatientNotFoundError("No such patient on the server.") from None
+        except MovedError:
+            raise PatientNotFoundError("The server points elsewhere for this patient: the record was merged, or moved.") from None
+        if patient.get("id") != reference.split("/")[1]:  # DATA-45
+            raise PatientNotFoundError("The server answered with another patient: the record was merged into that one.")
+        return patient
+
+    def _raw_patient(self, patient: Json, needs: Needs) -> RawPatient:
+        chart = _Fetch(self._server, patient["id"], self.report)
+        for resource_type, searches in plan(needs).items():
+            chart.fetch(resource_type, searches)
+        chart.follow()
+        self.report.resources["Patient"] += 1
+        return RawPatient(
+            reference=f"Patient/{patient['id']}",
+            patients=(patient,),
+            resources=tuple(chart.resources.values()),
+            by_reference=self._names(chart.resources),
+            names={id(resource): name for name, resource in chart.resources.items()},
+            states=chart.states,
+            default_state=LoadState.NOT_ASKED,
+            issues=tuple(chart.issues),
+        )
+
+    def _names(self, resources: dict[str, Json]) -> dict[str, Json]:
+        return resources | {f"{self._server.base}/{name}": resource for name, resource in resources.items()}
+
+
+class _Fetch:
+    """Fetching one patient."""
+
+    def __init__(self, server: FhirServer, patient_id: str, report: ReadReport) -> None:
+        self._server, self._patient_id, self._report = server, patient_id, report
+        self.resources: dict[str, Json] = {}
+        self.states: dict[str, LoadState] = {}
+        self.issues: list[Issue] = []
+
+    def fetch(self, resource_type: str, searches: Iterable[Search]) -> None:
+        capabilities = self._server.capabilities()
+        if capabilities.interactions and not capabilities.offers(resource_type, "search-type"):
+            self._state(resource_type, LoadState.NOT_ASKED, "The server does not offer a search of this type.")
+            return
+        self.states[resource_type] = LoadState.FETCHED
+        for search in searches:
+            try:
+                self._search(search)
+            except ServerError as error:
+                if not (search.optional and _is_refusal(error)):
+                    self._state(resource_type, state_of(error), error.message)
+
+    def follow(self) -> None:
+        known = dict(self.resources)
+        for kind, state in follow(self._server, list(self.resources.values()), known).items():
+            self._state(kind, state, "Some resources that others refer to could not be read.")
+        for name, resource in known.items():
+            if name not in self.resources and (resource["resourceType"] != "Observation" or self._is_the_patients(resource)):
+                self._keep(resource)
+
+    def _search(self, search: Search) -> None:
+        kind = search.resource_type
+        by_patient = patient_parameter(kind, self._patient_id, self._server.capabilities())
+        found = self._server.search(kind, [by_patient, *search.filters])
+        own = [resource for resource in found.matches if self._is_the_patients(resource)]
+        if by_patient[0] in found.ignored and len(own) < len(found.matches):
+            raise FatalServerError(f"{kind} search: the server ignored the patient; other people's data came and was dropped.")
+        for resource in own:
+            self._keep(resource)
+        self._judge(kind, found)
+
+    def _judge(self, kind: str, found: Found) -> None:
+        """What the server's own remarks mean for the state of the type."""
+        if found.failure is not None:
+            self._state(kind, LoadState.PARTIAL, found.failure.message)
+        if any(issue.says_restricted for issue in found.issues):
+            self._state(kind, LoadState.RESTRICTED, "The server withholds some of this record.")
+        elif any(issue.is_failure for issue in found.issues):
+            self._state(kind, LoadState.FAILED, "The server reported an error beside its answer.")
+        elif not found.complete and found.failure is None:
+            self._state(kind, LoadState.PARTIAL, "The server cut its answer short.")
+
+    def _is_the_patients(self, resource: Json) -> bool:
+        """The filter by patient, applied again (DATA-06): data of somebody else is dropped and reported (DATA-47, R33)."""
+        link = patient_link(resource)
+        if link is not None and local_reference(link, self._server) == f"Patient/{self._patient_id}":
+            return True
+        self._report.count("wrong-patient" if link else "no-subject")
+        kind = resource["resourceType"]
+        self._issue("wrong-patient", "error", kind, "A resource filed under another record, or under none, was dropped.")
+        return False
+
+    def _keep(self, resource: Json) -> None:
+        """De-duplicated across pages and searches, the higher version wins (DATA-16)."""
+        kind, identity = resource["resourceType"], resource.get("id")
+        if not isinstance(identity, str):
+            self._report.note("not-a-resource", kind, "A resource without id was dropped.")
+            return
+        name = f"{kind}/{identity}"
+        if name not in self.resources:
+            self._report.resources[kind] += 1
+        if name not in self.resources or replaces(resource, self.resources[name]):
+            self.resources[name] = resource
+
+    def _state(self, kind: str, state: LoadState, why: str) -> None:
+        self.states[kind] = worse(self.states.get(kind), state)
+        self._issue(f"type-{state}", "warning", kind, why)
+
+    def _issue(self, code: str, severity: str, kind: str, text: str) -> None:
+        issue = Issue(code, severity, None, kind, text)
+        if issue not in self.issues:
+            self.issues.append(issue)
+
+
+def _is_refusal(error: ServerError) -> bool:
+    return isinstance(error, FatalServerError) and not isinstance(error, NotAuthorisedError)

@@ -1,0 +1,50 @@
+"""Codings and concepts: what a record says, before anybody understands it.
+
+Source: FHIR R4 datatypes Coding and CodeableConcept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from fhir_trial.terminology.systems import STANDARD_CLAIMS, normalise_system
+
+
+@dataclass(frozen=True, slots=True)
+class Coding:
+    """One code in one system. `system` is normalised when read (`coding()`), "" when absent."""
+
+    system: str
+    code: str
+    display: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Concept:
+    """A CodeableConcept: the same thing said by several codings and, perhaps, in words."""
+
+    codings: tuple[Coding, ...] = ()
+    text: str | None = None
+
+    def texts(self) -> Iterator[str]:
+        """The words of the concept: its text first, then the display of each coding."""
+        if self.text:
+            yield self.text
+        for coding in self.codings:
+            if coding.display:
+                yield coding.display
+
+    def claims_a_standard(self) -> bool:
+        """Whether any coding says it is LOINC, SNOMED CT or RxNorm: then words are not consulted (R34)."""
+        return any(coding.system in STANDARD_CLAIMS for coding in self.codings)
+
+
+def coding(system: str | None, code: str, display: str | None = None) -> Coding:
+    """A coding whose system is normalised and whose code has no blanks around it."""
+    return Coding(normalise_system(system or ""), code.strip(), display)
+
+
+def concept(*codings: Coding, text: str | None = None) -> Concept:
+    """A concept, for readers who have its codings at hand."""
+    return Concept(codings, text)

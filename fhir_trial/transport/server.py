@@ -1,0 +1,200 @@
+"""One FHIR server: read, search, create, update.
+
+Source: FHIR R4 RESTful API (http.html), Search (search.html).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from fhir_trial.errors import FatalServerError, ServerError
+from fhir_trial.transport.bodies import Json
+from fhir_trial.transport.capabilities import Capabilities, read_capabilities
+from fhir_trial.transport.connection import Answer, Connection
+from fhir_trial.transport.links import followed, sent_names_missing
+from fhir_trial.transport.outcomes import OutcomeIssue
+from fhir_trial.transport.refusals import NotFoundError, RestrictedError
+from fhir_trial.transport.searching import Found, Page, read_page
+from fhir_trial.transport.settings import ServerSettings
+
+Parameters = Sequence[tuple[str, str]]
+
+_RESTARTS = 2
+_REFERENCE = re.compile(r"[A-Za-z]+/[A-Za-z0-9\-.]{1,64}")
+_LOCATION = re.compile(r"([A-Za-z]+/[A-Za-z0-9\-.]{1,64})(?:/_history/([^/?#]+))?/?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a create or an update left on the server.
+
+    Attributes:
+        reference: ``Type/id``; None when the server said neither Location nor body.
+        version: meta.versionId, else from ETag, else from Location (WB-15, WB-16); None when versions are not kept.
+        created: Whether the server made a new resource (201).
+        resource: As returned; None with ``return=minimal``.
+    """
+
+    reference: str | None
+    version: str | None
+    created: bool
+    resource: Json | None
+
+
+class _PageExpired(Exception):
+    """A later page is no longer there: its search session ended (DATA-08)."""
+
+
+class FhirServer:
+    """A FHIR server. Errors are those of ``errors.py`` and ``refusals.py``; none names a patient."""
+
+    def __init__(self, settings: ServerSettings | str) -> None:
+        self.settings = ServerSettings(settings) if isinstance(settings, str) else settings
+        self._connection = Connection(self.settings)
+        self._capabilities: Capabilities | None = None
+        self._post_refused: set[str] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    @property
+    def base(self) -> str:
+        return self.settings.base
+
+    def capabilities(self) -> Capabilities:
+        """Reads /metadata once."""
+        if self._capabilities is None:
+            statement = self._connection.get(f"{self.base}/metadata", "CapabilityStatement").resource
+            if statement is None or statement.get("resourceType") != "CapabilityStatement":
+                raise FatalServerError("CapabilityStatement: /metadata answered something else; is the address a FHIR base?")
+            self._capabilities = read_capabilities(statement)
+        return self._capabilities
+
+    def read(self, reference: str) -> Json:
+        """Reads ``Type/id``. The caller compares the id: a merged record may come back under another (DATA-45)."""
+        if not _REFERENCE.fullmatch(reference):
+            raise NotFoundError("A read needs Type/id, the id of letters, digits, '-' and '.', 64 at most.")
+        resource_type = reference.split("/", maxsplit=1)[0]
+        resource = self._connection.get(f"{self.base}/{reference}", f"{resource_type} read").resource
+        if resource is None or resource.get("resourceType") != resource_type:
+            raise FatalServerError(f"{resource_type} read: the server answered something else.")
+        return resource
+
+    def search(self, resource_type: str, parameters: Parameters) -> Found:
+        """Reads all pages. An error on the first page is raised; on a later one it stands in ``Found.failure``."""
+        for _ in range(_RESTARTS):
+            try:
+                return self._all_pages(resource_type, parameters)
+            except _PageExpired:
+                continue  # what was read so far is another moment's truth: begin again
+        return self._all_pages(resource_type, parameters, last_try=True)
+
+    def create(self, resource: Json, *, if_none_exist: str | None = None) -> Written:
+        """POST, with If-None-Exist when given. Never retried: after a time-out search first (WB-04)."""
+        resource_type = str(resource["resourceType"])
+        headers = {"Prefer": "return=representation"}
+        if if_none_exist is not None:
+            headers["If-None-Exist"] = if_none_exist
+        url = f"{self.base}/{resource_type}"
+        return _written(self._connection.write("POST", url, f"{resource_type} create", resource, headers))
+
+    def update(self, resource: Json, *, if_match: str | None) -> Written:
+        """PUT by id; with If-Match when a version is given. ConflictError when the server holds another (WB-14)."""
+        resource_type, identity = str(resource["resourceType"]), str(resource["id"])
+        headers = {"Prefer": "return=representation"}
+        if if_match is not None:
+            headers["If-Match"] = f'W/"{if_match}"'
+        url = f"{self.base}/{resource_type}/{identity}"
+        return _written(self._connection.write("PUT", url, f"{resource_type} update", resource, headers))
+
+    def process(self, bundle: Json) -> Json:
+        """POST of a batch or transaction Bundle to the base; each entry of the answer is judged by the caller (WB-19)."""
+        answer = self._connection.write("POST", self.base, "Bundle", bundle, {}).resource
+        if answer is None or answer.get("resourceType") != "Bundle":
+            raise FatalServerError("Bundle: the server answered something else.")
+        return answer
+
+    def _all_pages(self, resource_type: str, parameters: Parameters, last_try: bool = False) -> Found:
+        what = f"{resource_type} search"
+        answer = self._first_page(resource_type, parameters, what)
+        page = read_page(answer.resource, resource_type, what)
+        ignored = sent_names_missing(page.self_link, [name for name, _ in parameters])
+        matches, included, issues = page.matches, page.included, page.issues
+        seen = {answer.url}
+        current, failure = answer.url, None
+        while page.next_link is not None:
+            try:
+                current = followed(page.next_link, current, self.settings)
+                if current in seen or len(seen) >= self.settings.most_pages:
+                    raise FatalServerError(f"{what}: its pages run in a circle, or exceed the setting 'most_pages'.")
+                seen.add(current)
+                page = self._next_page(current, resource_type, what)
+            except ServerError as error:
+                if isinstance(error, NotFoundError) and not last_try:
+                    raise _PageExpired from None
+                failure = error
+                break
+            matches += page.matches
+            included += page.included
+            issues += page.issues
+        return Found(tuple(matches), tuple(included), tuple(issues), ignored, failure)
+
+    def _next_page(self, url: str, resource_type: str, what: str) -> Page:
+        page = read_page(self._connection.get(url, what).resource, resource_type, what)
+        if any(issue.says_expired for issue in page.issues):
+            raise NotFoundError(f"{what}: the page is no longer there.")
+        return page
+
+    def _first_page(self, resource_type: str, parameters: Parameters, what: str) -> Answer:
+        """By POST ``_search``, which keeps patient ids out of URLs and proxies' logs (DATA-17); by GET where that is refused.
+
+        R4 has no word in the CapabilityStatement for POST: a server that searches the type is asked, once.
+        """
+        wanted = [*parameters, ("_count", str(self.settings.page_size))]
+        url = f"{self.base}/{resource_type}"
+        if resource_type in self._post_refused or not self.capabilities().offers(resource_type, "search-type"):
+            return self._connection.get(url, what, wanted)
+        try:
+            answer = self._connection.post_search(f"{url}/_search", what, wanted)
+            if not _went_unread(answer, resource_type, what, parameters):
+                return answer
+        except RestrictedError:
+            raise
+        except FatalServerError:
+            pass  # 405 by the book, but gateways answer 400, 403 and 404 as well
+        answer = self._connection.get(url, what, wanted)
+        self._post_refused.add(resource_type)
+        return answer
+
+
+def _went_unread(answer: Answer, resource_type: str, what: str, parameters: Parameters) -> bool:
+    """Whether the self link shows that the body of a POST was not read: none of its parameters is there."""
+    page = read_page(answer.resource, resource_type, what)
+    names = {name.split(":")[0] for name, _ in parameters}
+    return bool(names) and sent_names_missing(page.self_link, list(names)) == names
+
+
+def _written(answer: Answer) -> Written:
+    resource = answer.resource if answer.resource and answer.resource["resourceType"] != "OperationOutcome" else None
+    reference = version = None
+    if match := _LOCATION.search(answer.headers.get("Location", "")):
+        reference, version = match.groups()
+    if tag := re.search(r'"([^"]+)"', answer.headers.get("ETag", "")):
+        version = tag[1]
+    if resource is not None and isinstance(resource.get("id"), str):
+        reference = f"{resource['resourceType']}/{resource['id']}"
+        meta = resource.get("meta")
+        version = (meta.get("versionId") if isinstance(meta, dict) else None) or version
+    return Written(reference, version, answer.status == 201, resource)
+
+
+__all__ = ["FhirServer", "OutcomeIssue", "Parameters", "Written"]

@@ -1,0 +1,53 @@
+"""One verdict per patient and trial (VER-10, VER-15)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from fhir_trial.criteria.answers import Answer
+from fhir_trial.records.model import Issue
+from fhir_trial.trials.model import Criterion
+
+
+class Overall(StrEnum):
+    POTENTIALLY_ELIGIBLE = "potentially-eligible"
+    NOT_ELIGIBLE = "not-eligible"
+    INDETERMINATE = "indeterminate"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is known of one patient for one trial on one day, and what is missing.
+
+    Attributes:
+        patient: ``Patient/id`` or the fullUrl.
+        answers: Each criterion and its answer, in the trial's order.
+        blockers: Ids of criteria, or "deceased", that make the patient not eligible.
+        missing: The smallest set of undecided prescreening criteria that would have to be met.
+        data_cutoff: Date of the newest datum read, at most ``as_of``; None without any.
+    """
+
+    patient: str
+    trial: str
+    version: str
+    as_of: date
+    first_dose: date | None
+    overall: Overall
+    answers: tuple[tuple[Criterion, Answer], ...]
+    blockers: tuple[str, ...]
+    missing: tuple[str, ...]
+    not_evaluated: tuple[str, ...]
+    settings: Mapping[str, str | int]
+    site: str | None
+    data_cutoff: date | None
+    issues: tuple[Issue, ...]
+
+    def answer(self, criterion: str) -> Answer:
+        """The answer to one criterion; KeyError if the trial has none of that id."""
+        for found, answer in self.answers:
+            if found.id == criterion:
+                return answer
+        raise KeyError(criterion)

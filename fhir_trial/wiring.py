@@ -1,0 +1,260 @@
+"""Plugs the real rooms together, and reads the clock: the only place that asks for today."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, tzinfo
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fhir_trial.audit import Actor, AuditAction, AuditEvent, AuditLog, AuditOutcome, JsonLinesAudit, patient_key
+from fhir_trial.config import Settings
+from fhir_trial.criteria.needs import Needs
+from fhir_trial.errors import PatientNotFoundError
+from fhir_trial.screening.ports import PatientSource, RawPatient
+from fhir_trial.screening.screen import screen_patient
+from fhir_trial.sources.files import FileSource
+from fhir_trial.sources.server import ServerSource
+from fhir_trial.terminology import mappings_folder
+from fhir_trial.transport.server import FhirServer
+from fhir_trial.transport.settings import ServerSettings
+from fhir_trial.trials.model import ResolvedTrial
+from fhir_trial.verdict.model import Verdict
+from fhir_trial.version import SOFTWARE
+from fhir_trial.writeback import Action, WriteBack, Writer, WriteResult, WriteSettings
+
+if TYPE_CHECKING:
+    from fhir_trial.definitions.trial_files import TrialFile
+
+
+Source = str | Path | bytes | list[str | Path] | tuple[str | Path, ...] | PatientSource
+
+
+def today(zone: tzinfo) -> date:
+    """The calendar date in a site's zone (R44)."""
+    return datetime.now(zone).date()
+
+
+def screen(
+    source: Source,
+    trial: ResolvedTrial,
+    *,
+    as_of: date | None = None,
+    first_dose: date | None = None,
+    complete: bool = False,
+) -> Iterator[Verdict]:
+    """A verdict for each patient of a source, in the order of their references.
+
+    Args:
+        source: Files and folders (VER-01), the bytes of a Bundle or of NDJSON, or any source of patients.
+        trial: From ``load_trial``.
+        as_of: S; today in the trial's zone by default.
+        first_dose: D, if planned.
+        complete: The source holds each patient's whole record.
+    """
+    yield from screen_each(_source(source), [trial], as_of=as_of, first_dose=first_dose, complete=complete)
+
+
+def screen_each(
+    source: PatientSource,
+    trials: Sequence[ResolvedTrial],
+    *,
+    as_of: date | None = None,
+    first_dose: date | None = None,
+    complete: bool = False,
+    only: Iterable[str] = (),
+) -> Iterator[Verdict]:
+    """A verdict for each patient and trial, by patient reference, then trial (VER-08); the source is read once for all trials.
+
+    Raises:
+        PatientNotFoundError: A patient named in ``only`` is not in the source.
+    """
+    wanted = {name if "/" in name or ":" in name else f"Patient/{name}" for name in only}
+    missing = set(wanted)
+    for raw in source.patients(Needs.union(trial.needs for trial in trials)):
+        if wanted and raw.reference not in wanted:
+            continue
+        missing.discard(raw.reference)
+        for trial in sorted(trials, key=lambda trial: (trial.trial.id, trial.trial.version)):
+            yield screen_raw(raw, trial, as_of=as_of, first_dose=first_dose, complete=complete)
+    if missing:
+        raise PatientNotFoundError(f"{len(missing)} of the patients named are not in the source.")
+
+
+def find_patient(source: PatientSource, name: str, trial: ResolvedTrial) -> RawPatient:
+    """The one patient of that id or reference.
+
+    Raises:
+        PatientNotFoundError: None in the source.
+    """
+    wanted = name if "/" in name or ":" in name else f"Patient/{name}"
+    for raw in source.patients(trial.needs):
+        if raw.reference == wanted:
+            return raw
+    raise PatientNotFoundError("No such patient in the source.")
+
+
+def screen_raw(
+    raw: RawPatient, trial: ResolvedTrial, *, as_of: date | None = None, first_dose: date | None = None, complete: bool = False
+) -> Verdict:
+    """The verdict on one patient; ``as_of`` is today in the trial's zone by default."""
+    return screen_patient(raw, trial, as_of=as_of or today(trial.zone), first_dose=first_dose, complete=complete)
+
+
+@contextmanager
+def open_source(paths: Sequence[str | Path], server: str | None, patients: Sequence[str] = ()) -> Iterator[FileSource | ServerSource]:
+    """Files, or a server by URL or configured name; closed afterwards."""
+    if server is None:
+        yield FileSource(paths)
+        return
+    with FhirServer(server) as opened:
+        yield ServerSource(opened, patients)
+
+
+def _source(source: Source) -> PatientSource:
+    if isinstance(source, bytes):
+        return FileSource(["-"], standard_input=BytesIO(source))
+    if isinstance(source, str | Path):
+        return FileSource([source])
+    return FileSource(source) if isinstance(source, list | tuple) else source
+
+
+_Recorder = Callable[[AuditAction, str | None, AuditOutcome], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Screening:
+    """A verdict, and what became of each resource that it was to be written as."""
+
+    verdict: Verdict
+    written: tuple[WriteResult, ...]
+
+
+class ScreeningService:
+    """Screens the patients of one FHIR server and writes back to the same server; each step is audited before it is taken.
+
+    Raises:
+        UsageError: The server, the site or the zone is not known.
+        WriteRefusedError: The settings would write under a base that is not the site's own.
+    """
+
+    def __init__(self, settings: Settings, audit: AuditLog | None = None) -> None:
+        self._settings = settings
+        self._audit = audit or JsonLinesAudit()
+        self._server = FhirServer(settings.server_url)
+        self._trials: dict[str, ResolvedTrial] = {}
+        self._writers: dict[WriteSettings, Writer] = {}
+
+    def trials(self) -> list[TrialFile]:
+        """Every version of every trial."""
+        from fhir_trial.definitions.trial_files import trial_files
+
+        return trial_files(mappings_folder())
+
+    def trial(self, name: str) -> ResolvedTrial:
+        """The trial with the site's overlay and the service's settings, read once."""
+        from fhir_trial.definitions.trial_files import load_trial
+
+        if name not in self._trials:
+            trial = load_trial(name, site=self._settings.site, timezone=self._settings.timezone)
+            self._trials[name] = replace(trial, own_bases=_own_bases(self._settings, trial))
+        return self._trials[name]
+
+    def prepare(self) -> None:
+        """Reads the newest version of every trial, so that a mistake in the settings or a trial shows at the start."""
+        for name in dict.fromkeys(file.trial for file in self.trials()):
+            self._writer(self.trial(name))
+
+    def check_server(self) -> None:
+        """Asks the FHIR server what it is, anew and without patience.
+
+        Raises:
+            ServerError: It does not answer, or is no FHIR server.
+        """
+        impatient = ServerSettings(self._settings.server_url, connect_timeout=2.0, read_timeout=5.0, retries=0)
+        with FhirServer(impatient) as server:
+            server.capabilities()
+
+    def screen(
+        self, patient: str, trial: str, *, as_of: date | None, first_dose: date | None, write: bool, request: str
+    ) -> Screening:
+        """Pulls one patient by the trial's needs, screens, and writes back; without ``write``, shows what would be written.
+
+        Args:
+            patient: ``Patient/id``.
+            request: Id of the request, for the audit log.
+
+        Raises:
+            UnknownTrialError, PatientNotFoundError, ServerError, WriteRefusedError, AuditUnavailableError: As their names say.
+        """
+        resolved = self.trial(trial)
+        writer = self._writer(resolved)
+        record = self._recorder(patient, resolved, request)
+        record(AuditAction.READ_PATIENT, "Patient", AuditOutcome.BEGUN)
+        try:
+            raw = ServerSource(self._server).patient(patient, resolved.needs)
+        except Exception:
+            record(AuditAction.READ_PATIENT, "Patient", AuditOutcome.FAILED)
+            raise
+        record(AuditAction.READ_PATIENT, "Patient", AuditOutcome.DONE)
+        verdict = screen_raw(raw, resolved, as_of=as_of, first_dose=first_dose)
+        record(AuditAction.SCREEN, None, AuditOutcome.DONE)
+
+        def witness(action: str, target: str, outcome: str) -> None:
+            record(AuditAction(action), target, AuditOutcome(outcome))
+
+        if writer is None:
+            return Screening(verdict, (WriteResult(verdict.patient, Action.WITHHELD, "Writing back is off."),))
+        return Screening(verdict, writer.write(verdict, resolved, now=_now(), witness=witness, dry_run=not write))
+
+    def _writer(self, trial: ResolvedTrial) -> Writer | None:
+        """One for all trials of the site, since it remembers what it wrote and writes one verdict after another; None when off.
+
+        A server that is only read needs no identifier base of the site's own.
+        """
+        if self._settings.write_back is WriteBack.OFF:
+            return None
+        settings = WriteSettings(
+            write_back=self._settings.write_back,
+            create_study=self._settings.create_study,
+            observations=self._settings.observations,
+            base=trial.own_bases[0],
+            former_bases=trial.own_bases[1:],
+            tenant=self._settings.tenant,
+        )
+        if settings not in self._writers:
+            self._writers.setdefault(settings, Writer(self._server, settings, software=SOFTWARE))
+        return self._writers[settings]
+
+    def _recorder(self, patient: str, trial: ResolvedTrial, request: str) -> _Recorder:
+        """Records one step after another on this patient, for this trial."""
+        event = AuditEvent(
+            at=_now(),
+            actor=Actor(tenant=self._settings.tenant, subject="fhir-trial service"),
+            action=AuditAction.READ_PATIENT,
+            outcome=AuditOutcome.BEGUN,
+            patient=patient_key(self._settings.tenant, self._server.base, patient),
+            trial=trial.trial.id,
+            criteria=trial.trial.version,
+            software=SOFTWARE,
+            request=request,
+            source="api",
+        )
+
+        def record(action: AuditAction, target: str | None, outcome: AuditOutcome) -> None:
+            self._audit.record(replace(event, at=_now(), action=action, target=target, outcome=outcome))
+
+        return record
+
+
+def _own_bases(settings: Settings, trial: ResolvedTrial) -> tuple[str, ...]:
+    """The base in force first: the service's, else the site's; then every other under which a result is ours (R40)."""
+    first = (settings.identifier_base,) if settings.identifier_base else ()
+    return tuple(dict.fromkeys(base.rstrip("/") for base in (*first, *trial.own_bases, *settings.former_bases)))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

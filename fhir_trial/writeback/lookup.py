@@ -1,0 +1,113 @@
+"""What the server holds already: the study, our subject, others' subjects, our earlier results. Read before every write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fhir_trial.errors import FatalServerError
+from fhir_trial.transport import FhirServer, Json, NotFoundError
+from fhir_trial.trials.model import Identifier
+from fhir_trial.writeback.codes import REPLACES_EXTENSION, RESEARCH_STUDY_EXTENSION, screening_system
+from fhir_trial.writeback.identifiers import run_system, subject_system
+
+
+class Lookup:
+    """Searches that are matched again locally: a server may ignore a parameter."""
+
+    def __init__(self, server: FhirServer, bases: Iterable[str]) -> None:
+        self._server = server
+        self._bases = tuple(bases)
+
+    def studies(self, identifiers: Iterable[Identifier]) -> list[Json]:
+        """The studies that carry any of the identifiers: registries have changed their system's URI (WB-27)."""
+        found: dict[str, Json] = {}
+        for identifier in identifiers:
+            for study in self._by_identifier("ResearchStudy", identifier):
+                found[study["id"]] = study
+        return [found[identity] for identity in sorted(found)]
+
+    def own_subjects(self, value: str) -> list[Json]:
+        """The subjects with our identifier, under the current base or a former one."""
+        found: dict[str, Json] = {}
+        for base in self._bases:
+            for subject in self._by_identifier("ResearchSubject", Identifier(subject_system(base), value)):
+                found[subject["id"]] = subject
+        return [found[identity] for identity in sorted(found)]
+
+    def subjects_of(self, patient: str, study: str) -> list[Json]:
+        """Every subject of the patient on the study, whoever wrote it."""
+        matches = self._all("ResearchSubject", [("patient", patient.split("/")[1])])
+        return [each for each in matches if names(each.get("individual"), patient) and names(each.get("study"), study)]
+
+    def own_observations(self, patient: str, study: str) -> list[Json]:
+        """Our eligibility Observations of the patient for the study, the ones entered in error left out."""
+        codes = ",".join(f"{screening_system(base)}|eligibility-screening" for base in self._bases)
+        matches = self._all("Observation", [("patient", patient.split("/")[1]), ("code", codes)])
+        return [
+            observation
+            for observation in matches
+            if run_of(observation, self._bases) is not None
+            and names(observation.get("subject"), patient)
+            and names(extension(observation, RESEARCH_STUDY_EXTENSION), study)
+            and observation.get("status") != "entered-in-error"
+        ]
+
+    def _by_identifier(self, resource_type: str, identifier: Identifier) -> list[Json]:
+        matches = self._all(resource_type, [("identifier", f"{identifier.system}|{identifier.value}")])
+        return [resource for resource in matches if identifier in identifiers_of(resource)]
+
+    def _all(self, resource_type: str, parameters: list[tuple[str, str]]) -> list[Json]:
+        found = self._server.search(resource_type, parameters)
+        if found.failure is not None:
+            raise found.failure
+        if not found.complete:
+            raise FatalServerError(f"{resource_type} search: the answer was cut short, so nothing is written on its strength.")
+        return [resource for resource in found.matches if isinstance(resource.get("id"), str)]
+
+    def read(self, reference: str) -> Json | None:
+        """The resource; None when it is not there."""
+        try:
+            return self._server.read(reference)
+        except NotFoundError:
+            return None
+
+
+def latest(observations: list[Json]) -> Json | None:
+    """The one that no other replaces; of several, the one issued last."""
+    replaced = {reference for each in observations if (reference := target_of(extension(each, REPLACES_EXTENSION))) is not None}
+    heads = [each for each in observations if f"Observation/{each['id']}" not in replaced]
+    return max(heads or observations, key=lambda each: (str(each.get("issued")), each["id"]), default=None)
+
+
+def run_of(observation: Json, bases: Iterable[str]) -> str | None:
+    """The identifier value of the run that an Observation of ours came from."""
+    systems = {run_system(base) for base in bases}
+    return next((identifier.value for identifier in identifiers_of(observation) if identifier.system in systems), None)
+
+
+def identifiers_of(resource: Json) -> list[Identifier]:
+    """Its whole identifiers: those with system and value."""
+    items = resource.get("identifier")
+    dicts = [item for item in (items if isinstance(items, list) else ()) if isinstance(item, dict)]
+    pairs = ((item.get("system"), item.get("value")) for item in dicts)
+    return [Identifier(system, value) for system, value in pairs if isinstance(system, str) and isinstance(value, str)]
+
+
+def extension(resource: Json, url: str) -> object:
+    """The extension's valueReference, or None."""
+    items = resource.get("extension")
+    for item in items if isinstance(items, list) else ():
+        if isinstance(item, dict) and item.get("url") == url:
+            return item.get("valueReference")
+    return None
+
+
+def target_of(reference: object) -> str | None:
+    """``Type/id`` of a Reference, be it relative, absolute or versioned (servers answer with any)."""
+    value = reference.get("reference") if isinstance(reference, dict) else None
+    return "/".join(value.split("/_history/")[0].split("/")[-2:]) if isinstance(value, str) else None
+
+
+def names(reference: object, target: str) -> bool:
+    """Whether a Reference names ``Type/id``."""
+    return target_of(reference) == target

@@ -1,0 +1,1 @@
+STORIES: tuple = ()

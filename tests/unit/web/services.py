@@ -1,0 +1,61 @@
+"""A service that answers from memory, for the tests of the doors."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from fhir_trial.definitions.trial_files import TrialFile
+from fhir_trial.errors import UnknownTrialError
+from fhir_trial.terminology import load_terminology, mappings_folder
+from fhir_trial.trials.model import ResolvedTrial
+from fhir_trial.wiring import Screening
+from fhir_trial.writeback import Action, WriteResult
+from tests.unit.writeback.verdicts import criterion, trial, verdict
+
+SUBJECT = WriteResult("ResearchSubject/1", Action.CREATED, "Undecided: for the work list.")
+
+
+@dataclass
+class FakeService:
+    """Screens everybody alike, or fails as told.
+
+    Attributes:
+        failure: Raised instead of an answer.
+        asked: What ``screen`` was asked, each time.
+    """
+
+    failure: Exception | None = None
+    asked: list[dict[str, Any]] = field(default_factory=list)
+    written: tuple[WriteResult, ...] = (SUBJECT,)
+
+    def trials(self) -> Sequence[TrialFile]:
+        self._fail()
+        return [
+            TrialFile("nct00000000", version, Path("unused"), dated, "Nothing")
+            for version, dated in (("v1", "2025"), ("v2", "2026"))
+        ]
+
+    def trial(self, name: str) -> ResolvedTrial:
+        self._fail()
+        if name.partition("@")[0] != "nct00000000":
+            raise UnknownTrialError(f"Unknown trial '{name}'.")
+        plain = trial(criteria=(criterion("C1"), criterion("C2", "Patient")))
+        return replace(plain, terminology=load_terminology(mappings_folder()))
+
+    def check_server(self) -> None:
+        self._fail()
+
+    def screen(
+        self, patient: str, trial: str, *, as_of: date | None, first_dose: date | None, write: bool, request: str
+    ) -> Screening:
+        self.asked.append(
+            {"patient": patient, "trial": trial, "as_of": as_of, "first_dose": first_dose, "write": write, "request": request}
+        )
+        self._fail()
+        return Screening(verdict(patient=patient), self.written)
+
+    def _fail(self) -> None:
+        if self.failure is not None:
+            raise self.failure
