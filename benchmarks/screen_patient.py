@@ -31,9 +31,10 @@ def main() -> int:
         return msgspec.json.decode(data)
 
     def screening() -> object:
-        return screen(data, trial, as_of=AS_OF)
+        return list(screen(data, trial, as_of=AS_OF))
 
-    if not screen(data, trial, as_of=AS_OF).answer(READ).evidence:
+    (verdict,) = screen(data, trial, as_of=AS_OF)
+    if not verdict.answer(READ).evidence:
         print(f"Nothing was screened: {READ} rests on no evidence.")
         return 1
 

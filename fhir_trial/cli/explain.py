@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from fhir_trial.criteria.answers import Answer, Evidence
+    from fhir_trial.trials.evaluation import PartPath
     from fhir_trial.trials.model import Criterion
     from fhir_trial.verdict.model import Verdict
 
@@ -73,7 +74,7 @@ def explanation(verdict: Verdict) -> Iterator[RenderableType]:
         yield _headline(criterion, answer)
         yield Padding(Text(f"“{' '.join(criterion.text.split())}”", style="italic bright_black"), (0, 0, 0, 4))
         yield Padding(Text(str(answer.reason)), (0, 0, 0, 4))
-        yield from _details(answer)
+        yield from _details(answer, verdict.ends(criterion.id))
     yield Text("")
     for sentence in verdict.not_evaluated:
         yield Text(f"Not evaluated: {sentence}", style="yellow")
@@ -106,20 +107,21 @@ def _headline(criterion: Criterion, answer: Answer) -> Text:
     return Text.assemble((f"{sign} {criterion.id:<5} ", style), (criterion.title, "bold"), ": ", (f"{answer.outcome}{why}", style))
 
 
-def _details(answer: Answer, indent: int = 4) -> Iterator[RenderableType]:
+def _details(answer: Answer, ends: Mapping[PartPath, date | None], path: PartPath = ()) -> Iterator[RenderableType]:
     from rich.padding import Padding
     from rich.text import Text
 
+    indent = 4 * (len(path) + 1)
     for evidence in answer.evidence:
         yield Padding(Text(f"· {evidence_line(evidence)}", style="cyan"), (0, 0, 0, indent))
     if answer.next_step:
         yield Padding(Text(f"→ {answer.next_step}"), (0, 0, 0, indent))
-    if answer.holds_until:
-        yield Padding(Text(f"  holds until {answer.holds_until}", style="bright_black"), (0, 0, 0, indent))
+    if ends.get(path):
+        yield Padding(Text(f"  holds until {ends[path]}", style="bright_black"), (0, 0, 0, indent))
     for name, part in answer.parts:
         sign, style = _SIGNS[part.outcome.value]
         yield Padding(Text.assemble((f"{sign} {name} ", style), str(part.reason)), (0, 0, 0, indent))
-        yield from _details(part, indent + 4)
+        yield from _details(part, ends, (*path, name))
 
 
 def evidence_line(evidence: Evidence) -> str:

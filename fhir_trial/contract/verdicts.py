@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
+from collections.abc import Mapping
+from datetime import date
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from fhir_trial.criteria.answers import Answer, Evidence
 from fhir_trial.quantities import write_number
 from fhir_trial.records.model import Issue
 from fhir_trial.times import Span
+from fhir_trial.trials.evaluation import PartPath
 from fhir_trial.trials.model import Criterion
 from fhir_trial.verdict.model import Verdict
 from fhir_trial.version import SOFTWARE
+
+Ends = Mapping[PartPath, date | None]
 
 NOTICE = "Computed from recorded data; not clinically reviewed. To be confirmed by the study team."
 
@@ -26,7 +31,7 @@ def verdict_json(verdict: Verdict) -> dict[str, Any]:
         "as_of": verdict.as_of.isoformat(),
         "first_dose": verdict.first_dose.isoformat() if verdict.first_dose else None,
         "overall": verdict.overall.value,
-        "criteria": [_criterion(criterion, answer) for criterion, answer in verdict.answers],
+        "criteria": [_criterion(criterion, answer, verdict.ends(criterion.id)) for criterion, answer in verdict.answers],
         "blockers": list(verdict.blockers),
         "missing": list(verdict.missing),
         "not_evaluated": list(verdict.not_evaluated),
@@ -39,21 +44,20 @@ def verdict_json(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def _criterion(criterion: Criterion, answer: Answer) -> dict[str, Any]:
-    return {"id": criterion.id, "type": criterion.type.value, "stage": criterion.stage.value} | _answer(
-        answer, criterion.type.value, criterion.stage.value
-    )
-
-
-def _answer(answer: Answer, of_type: str, stage: str) -> dict[str, Any]:
+def _criterion(criterion: Criterion, answer: Answer, ends: Ends, path: PartPath = ()) -> dict[str, Any]:
+    """A criterion, or the part of it that ``path`` leads to, in the same shape (VER-11)."""
+    until = ends[path]
     return {
+        "id": path[-1] if path else criterion.id,
+        "type": criterion.type.value,
+        "stage": criterion.stage.value,
         "answer": answer.outcome.value,
         "why": answer.why.value if answer.why else None,
         "reason": str(answer.reason),
         "evidence": [_evidence(evidence) for evidence in answer.evidence],
         "next_step": str(answer.next_step) if answer.next_step else None,
-        "holds_until": answer.holds_until.isoformat() if answer.holds_until else None,
-        "parts": [{"id": name, "type": of_type, "stage": stage} | _answer(part, of_type, stage) for name, part in answer.parts],
+        "holds_until": until.isoformat() if until else None,
+        "parts": [_criterion(criterion, part, ends, (*path, name)) for name, part in answer.parts],
     }
 
 

@@ -126,7 +126,6 @@ class Answer:
         reason: One sentence that a clinician understands.
         next_step: What to order, look up or ask; None when decided.
         parts: Answers of the parts, by id, in order.
-        holds_until: First date on which the clock alone changes ``outcome``; filled in by the evaluator, not by the kinds.
         facts: Further results for other criteria to read (a score's bounds, the drugs counted); not part of the contract.
     """
 
@@ -136,7 +135,6 @@ class Answer:
     evidence: tuple[Evidence, ...] = ()
     next_step: Sentence | None = None
     parts: tuple[tuple[str, Answer], ...] = ()
-    holds_until: date | None = None
     facts: Any = None
 
     def __post_init__(self) -> None:

@@ -219,9 +219,8 @@ def _why(state: State, because: Because | Unreadable | str | None) -> Why:
 
 
 def _sentence(label: str, regimen: Regimen, because: Because | Unreadable | str | None, limit: str) -> str:
-    dose = ""
-    if regimen.level:
-        dose = f" at {'; '.join(f'{moiety} {dose_in_words(dose)}' for moiety, dose in regimen.level.items())}"
+    readable = [(moiety, dose) for moiety, dose in (regimen.level or {}).items() if not isinstance(dose, Unreadable)]
+    dose = f" at {'; '.join(f'{moiety} {dose_in_words(amount)}' for moiety, amount in readable)}" if readable else ""
     # Registry copies of the trial had a steroid ceiling: the equivalent is always shown (criteria.md, "Version drift").
     if regimen.equivalent is not None and not isinstance(regimen.equivalent, Unreadable):
         dose += f" (prednisone equivalent {dose_in_words(regimen.equivalent)})"

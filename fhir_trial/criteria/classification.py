@@ -39,6 +39,7 @@ class ClassifiedDisease:
         score: A name in mappings/scores/; title: the criteria for people.
         cutoff: Points from which the criteria are fulfilled.
         entry_tests: Analytes of the entry test; entry_titre: the titre's denominator from which one is positive.
+        entry_called: The entry test for people, such as "ANA test".
         broader, drug_induced, skin_limited, overlap: Value sets that alone ask for a clinician, or None.
         specialties: Services whose single claim establishes the diagnosis.
         child_cutoff: A cut-off proposed for children, told to the reviewer, or None.
@@ -52,6 +53,7 @@ class ClassifiedDisease:
     cutoff: int
     entry_tests: tuple[str, ...]
     entry_titre: int = 80
+    entry_called: str = "entry test"
     broader: str | None = None
     drug_induced: str | None = None
     skin_limited: str | None = None
@@ -78,8 +80,8 @@ class ClassifiedDisease:
     def in_words(self) -> str:
         return (
             f"A clinician recorded that the {self.title} are fulfilled, or a score of {self.cutoff} or more, and nothing on file "
-            f"contradicts it. A diagnosis of {self.called}, the entry test (1:{self.entry_titre}) and points counted from data "
-            "need a clinician."
+            f"contradicts it. A diagnosis of {self.called}, the {self.entry_called} (1:{self.entry_titre}) and points counted "
+            "from data need a clinician."
         )
 
     def turning_points(self, case: Case) -> Iterable[date]:
@@ -156,7 +158,7 @@ class ClassifiedDisease:
         if known.denied:
             found.append("a statement that they are not fulfilled")
         if known.entry is Truth.FALSE:
-            found.append(f"every entry test on file below 1:{self.entry_titre}")
+            found.append(f"every {self.entry_called} on file below 1:{self.entry_titre}")
         if known.refuted:
             found.append("a refuted diagnosis")
         if not known.sure and self.drug_induced and known.near[self.drug_induced]:
@@ -175,7 +177,7 @@ class ClassifiedDisease:
             reason = say("A diagnosis of {called} is on file, and one that was refuted.", **told)
             return needs_clinician(Why.CONFLICTING, reason, evidence, next_step=say("Settle the diagnosis."))
         if known.entry is Truth.FALSE:
-            reason = say("{Called} is coded, but every entry test on file is below 1:{titre}.", **told)
+            reason = say("{Called} is coded, but every {entry} on file is below 1:{titre}.", **told)
             return needs_clinician(Why.CONFLICTING, reason, evidence, next_step=self._score_it())
         if not known.sure:  # R19
             reason = say("{Called} is on file only as an unconfirmed diagnosis or a single claim.", **told)
@@ -192,7 +194,7 @@ class ClassifiedDisease:
         result = classify(score, bounds.ids, entry=known.entry is Truth.TRUE, cutoff=self.cutoff)
         told |= {"points": bounds.low, "items": items_in_words(bounds), "cutoff": self.cutoff}
         if result.classified:
-            reason = say("{Called} is on file since {since}, the entry test was positive, and data show up to {points} points "
+            reason = say("{Called} is on file since {since}, the {entry} was positive, and data show up to {points} points "
                          "({items}), attribution not checked: likely.", **told)  # fmt: skip
         elif bounds.low:
             reason = say("{Called} is on file since {since}; data show up to {points} of {cutoff} points ({items}), attribution "
@@ -254,24 +256,31 @@ class ClassifiedDisease:
         return self._by_code(case, known, nothing) or self._by_words(known) or self._by_absence(case, known)
 
     def _entry(self, case: Case, known: DiseaseEvidence) -> Answer:
-        told = {"titre": self.entry_titre}
+        told = self._told(titre=self.entry_titre)
         if known.entry is Truth.TRUE:
-            return met(say("An entry test was positive (1:{titre} or equivalent).", **told), self._tests(known, Role.DECIDES))
+            return met(
+                say("The {entry} was positive at least once (1:{titre} or equivalent).", **told), self._tests(known, Role.DECIDES)
+            )
         if known.entry is Truth.FALSE:
-            answer = not_met(say("Every entry test on file is below 1:{titre}.", **told), self._tests(known, Role.DECIDES))
+            answer = not_met(say("Every {entry} on file is below 1:{titre}.", **told), self._tests(known, Role.DECIDES))
             return unless_overturned(case, answer, "Observation")
-        step = say("Order or look up the entry test.")
+        step = say("Order or look up the {entry}.", **told)
         if known.entry_results:
-            reason = say("The entry tests on file leave open whether 1:{titre} was reached.", **told)
+            reason = say("Each {entry} on file leaves open whether 1:{titre} was reached.", **told)
             return unknown(Why.UNUSABLE, reason, self._tests(known, Role.UNUSABLE), next_step=step)
-        return unknown(case.absent("Observation"), say("No entry test on file.", **told), next_step=step)
+        return unknown(case.absent("Observation"), say("No {entry} on file.", **told), next_step=step)
 
     def _points(self, case: Case, known: DiseaseEvidence, bounds: ScoreBounds) -> Answer:
         stated = self._by_statement(known)
         if stated is not None:
             return stated
-        told = {"points": bounds.low, "cutoff": self.cutoff, "items": items_in_words(bounds) or ["none"]}
-        reason = say("Data show up to {points} of {cutoff} points ({items}), attribution not checked.", **told)
+        told = self._told(points=bounds.low, cutoff=self.cutoff, items=items_in_words(bounds))
+        found = (
+            "Data show up to {points} of {cutoff} points ({items}), attribution not checked."
+            if bounds.low
+            else "Data show no points."
+        )
+        reason = say("No score by the {title} is recorded. " + found, **told)
         if bounds.low >= self.cutoff:
             return needs_clinician(Why.JUDGEMENT, reason, items_as_evidence(bounds), next_step=self._score_it())
         return unknown(case.absent(*_WRITTEN), reason, items_as_evidence(bounds), next_step=self._score_it())
@@ -307,7 +316,13 @@ class ClassifiedDisease:
 
     def _told(self, **more: object) -> dict[str, object]:
         """What most sentences name."""
-        return {"called": self.called, "Called": self.called[:1].upper() + self.called[1:], "title": self.title, **more}
+        return {
+            "called": self.called,
+            "Called": self.called[:1].upper() + self.called[1:],
+            "title": self.title,
+            "entry": self.entry_called,
+            **more,
+        }
 
     def _score_it(self) -> Sentence:
         return say("Have a clinician apply the {title} and record the score.", title=self.title)

@@ -26,7 +26,7 @@ from fhir_trial.criteria.case import Case
 from fhir_trial.criteria.needs import Need, Needs
 from fhir_trial.criteria.partial_dates import agreed
 from fhir_trial.criteria.score_evidence import items_as_evidence, items_in_words
-from fhir_trial.criteria.showing import show_condition, unless_overturned
+from fhir_trial.criteria.showing import show_condition, still_active, unless_overturned
 from fhir_trial.facts.moments import Moment, latest_of_day, may_be_latest
 from fhir_trial.facts.recorded_scores import RecordedTotal
 from fhir_trial.logic import Truth
@@ -241,7 +241,11 @@ class ScoreTotal:
             return needs_clinician(Why.JUDGEMENT, reason, evidence, next_step=self._score_anew())
         unreadable = [total for total in on_file if total.structured and total.exact_version]
         if unreadable:
-            reason = say("The recorded {title} total cannot be used: {why}.", why=_PROBLEMS.get(unreadable[-1].problem or "no-value", ""), **told)
+            reason = say(
+                "The recorded {title} total cannot be used: {why}.",
+                why=_PROBLEMS.get(unreadable[-1].problem or "no-value", ""),
+                **told,
+            )
             return unknown(
                 Why.UNUSABLE, reason, [self._evidence(unreadable[-1], Role.UNUSABLE), *evidence], next_step=self._score_anew()
             )
@@ -256,7 +260,7 @@ class ScoreTotal:
         return tuple(
             show_condition(fact, Role.SHOWN)
             for fact in case.facts.conditions(self.disease)
-            if fact.active is False and fact.counts in ("yes", "weak") and fact.on_file(case.as_of)
+            if not still_active(fact, case.as_of) and fact.counts in ("yes", "weak") and fact.on_file(case.as_of)
         )
 
     def _evidence(self, total: RecordedTotal, role: Role) -> Evidence:

@@ -7,10 +7,11 @@ exposure, and active disease at or after it. 1: exposure. Rules: clinical/criter
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
+from itertools import chain
 
 from fhir_trial.criteria.answers import Outcome
 from fhir_trial.criteria.case import Case
@@ -264,9 +265,10 @@ def _level_of_exposure(
     if first is None or last is None:
         return 1
     enough = add_days(first, _DAYS_A_WEEK * wanted.weeks_before_a_switch)
-    turns = [*_switches(moiety, higher), *_escalations(courses, case.as_of)]
-    if last >= enough and any(enough <= day <= case.as_of and activity.on(day) for day in turns):
-        return 3
+    if last >= enough:
+        turns = chain(_switches(moiety, higher), _escalations(courses, case.as_of))
+        if any(enough <= day <= case.as_of and activity.on(day) for day in turns):
+            return 3
     # R17: the shorter minimum of steroids belongs to level 3 only.
     enough = add_days(first, _DAYS_A_WEEK * wanted.weeks)
     if last >= enough and any(enough <= day and activity.on(day) for day in activity.days):
@@ -284,14 +286,12 @@ def _switches(moiety: str, higher: Iterable[Course]) -> list[date]:
     return list(begun.values())
 
 
-def _escalations(courses: Sequence[Course], as_of: date) -> list[date]:
+def _escalations(courses: Sequence[Course], as_of: date) -> Iterator[date]:
     """The days on which the daily dose rose."""
     pieces = pieces_of(courses, World(as_of))
-    found = []
     for day in sorted({piece.first for piece in pieces}):
         before, after = level_on(pieces, add_days(day, -1)), level_on(pieces, day)
         for moiety, dose in after.items():
             earlier = before.get(moiety)
             if isinstance(dose, Dose) and isinstance(earlier, Dose) and dose.low > earlier.high:
-                found.append(day)
-    return found
+                yield day

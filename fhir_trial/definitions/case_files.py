@@ -212,7 +212,7 @@ def _differences(about: str, wanted: Any, verdict: Verdict, source: YamlFile, pa
     if about not in known:
         raise source.error(Problem(path, f"Unknown criterion '{about}'.{nearest(about, [*known, *_OF_THE_PATIENT])}"))
     expected = _expectation(wanted, path, source)
-    yield from (f"{about}: {difference}" for difference in _answer_differences(expected, verdict.answer(about)))
+    yield from (f"{about}: {difference}" for difference in _answer_differences(expected, verdict.answer(about), verdict.holds_until(about)))
 
 
 def _expectation(wanted: Any, path: tuple[str | int, ...], source: YamlFile) -> dict[str, Any]:
@@ -242,11 +242,11 @@ def _patient_differences(about: str, wanted: Any, verdict: Verdict) -> Iterator[
         yield f"{about}: expected {wanted}, found {found}"
 
 
-def _answer_differences(expected: Mapping[str, Any], answer: Answer) -> Iterator[str]:
+def _answer_differences(expected: Mapping[str, Any], answer: Answer, ends: date | None) -> Iterator[str]:
     found = {
         "answer": answer.outcome.value,
         "why": answer.why.value if answer.why else None,
-        "holds_until": answer.holds_until.isoformat() if answer.holds_until else None,
+        "holds_until": ends.isoformat() if ends else None,
     }
     shown = f"{found['answer']} {found['why'] or ''}".strip()
     for key, value in found.items():

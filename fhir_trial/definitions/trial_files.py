@@ -20,6 +20,7 @@ from fhir_trial.definitions.yaml_source import Problem, YamlFile, nearest, read_
 from fhir_trial.errors import DefinitionError, UnknownTrialError, UsageError
 from fhir_trial.terminology import Terminology, load_terminology, mappings_folder
 from fhir_trial.terminology.loading import COMPILED
+from fhir_trial.terminology.phrases import PHRASES
 from fhir_trial.trials.model import Criterion, Identifier, ResolvedTrial, Trial
 
 CASES = "cases.yaml"
@@ -234,7 +235,8 @@ def _zone(name: str) -> ZoneInfo:
 def _digest(source: YamlFile, site: Site, settings: Mapping[str, Value], folder: Path) -> str:
     hashed = hashlib.sha256(source.digest_input)
     hashed.update(site.digest_input)
-    hashed.update((folder / COMPILED).read_bytes())
+    for table in (COMPILED, PHRASES):
+        hashed.update((folder / table).read_bytes())
     hashed.update(msgspec.json.encode(sorted(settings.items())))
     return hashed.hexdigest()
 

@@ -8,6 +8,7 @@ Source: clinical/rulings.md, readings on C6.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -65,7 +66,9 @@ def worlds(courses: Iterable[Course], as_of: date) -> tuple[World, ...]:
     known = [course for course in courses if course.known_on(as_of)]
     starts = [span for course in known for span in (course.start, *(step.start for step in course.steps)) if span]
     ends = [span for course in known for span in (course.end, *(step.end for step in course.steps)) if span]
-    unknown_end = any(_end_is_unknown(course, as_of) for course in known)
+    # Of the orders that ended nobody knows when, only the latest is not ended by a next one.
+    latest = max((course.start.first for course in known if course.start), default=as_of)
+    unknown_end = any(_end_is_unknown(course, as_of) and course.start and course.start.last >= latest for course in known)
     early_starts = (True,) if all(span.exact for span in starts) else (True, False)
     early_ends = (True,) if all(span.exact for span in ends) and not unknown_end else (True, False)
     return tuple(World(as_of, start, end) for start in early_starts for end in early_ends)
@@ -136,17 +139,21 @@ def _last_day(course: Course, first: date, world: World) -> tuple[date, bool]:
 
 def _ended_when_the_next_began(pieces: Sequence[Piece]) -> list[Piece]:
     """By the ruling: an order that ended without an end date ended when the next began."""
+    starts: dict[int, date] = {}
+    for piece in pieces:
+        starts[id(piece.course)] = min(piece.first, starts.get(id(piece.course), piece.first))
+    beginnings = sorted(set(starts.values()))
+    replaced_at_once = {piece.first for piece in pieces if piece.open and not piece.end_unknown}
     told = []
     for piece in pieces:
-        if piece.end_unknown:
-            later = [
-                other.first
-                for other in pieces
-                if other.course is not piece.course and (other.first > piece.first or (other.first == piece.first and other.open))
-            ]
-            if later:
-                piece = replace(piece, last=add_days(min(later), -1), end_unknown=False)  # noqa: PLW2901
-        if piece.first <= piece.last:
+        following = bisect_right(beginnings, piece.first)
+        if not piece.end_unknown:
+            told.append(piece)
+        elif piece.first in replaced_at_once:
+            continue  # written and stopped on the day on which another was begun
+        elif following < len(beginnings):
+            told.append(replace(piece, last=add_days(beginnings[following], -1), end_unknown=False))
+        else:
             told.append(piece)
     return told
 

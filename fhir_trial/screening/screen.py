@@ -11,7 +11,7 @@ from fhir_trial.records.own_results import OwnMarks
 from fhir_trial.records.reading import read_record
 from fhir_trial.screening.ports import RawPatient
 from fhir_trial.times import Span
-from fhir_trial.trials.evaluation import evaluate
+from fhir_trial.trials.evaluation import Evaluation
 from fhir_trial.trials.model import ResolvedTrial
 from fhir_trial.verdict.model import Verdict
 from fhir_trial.verdict.overall import overall
@@ -36,8 +36,8 @@ def screen_patient(
 def judge(record: PatientRecord, trial: ResolvedTrial, *, as_of: date, first_dose: date | None, reference: str) -> Verdict:
     """The verdict on a record already read."""
     heard = _without_data(record) if record.patient.replaced_by else record
-    answers = evaluate(trial, FactSheet(heard, trial.terminology, trial.zone), as_of, first_dose)
-    conclusion, blockers, missing = overall(answers, record.patient, as_of)
+    evaluation = Evaluation(trial, FactSheet(heard, trial.terminology, trial.zone), as_of, first_dose)
+    conclusion, blockers, missing = overall(evaluation.answers, record.patient, as_of)
     return Verdict(
         patient=reference,
         trial=trial.trial.id,
@@ -45,7 +45,7 @@ def judge(record: PatientRecord, trial: ResolvedTrial, *, as_of: date, first_dos
         as_of=as_of,
         first_dose=first_dose,
         overall=conclusion,
-        answers=answers,
+        answers=evaluation.answers,
         blockers=blockers,
         missing=missing,
         not_evaluated=trial.trial.not_evaluated,
@@ -53,6 +53,7 @@ def judge(record: PatientRecord, trial: ResolvedTrial, *, as_of: date, first_dos
         site=trial.site,
         data_cutoff=_newest(record, as_of),
         issues=record.issues,
+        ends=evaluation.ends,
     )
 
 

@@ -2,49 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 
-from fhir_trial.criteria.answers import Answer
+from fhir_trial.criteria.answers import Answer, Outcome
 from fhir_trial.criteria.case import Case
 from fhir_trial.facts.sheet import FactSheet
 from fhir_trial.trials.model import Criterion, ResolvedTrial
 
-
-def evaluate(
-    trial: ResolvedTrial, facts: FactSheet, as_of: date, first_dose: date | None = None
-) -> tuple[tuple[Criterion, Answer], ...]:
-    """The answer to each criterion, in the trial's order, each with ``holds_until`` (VER-16)."""
-    evaluation = _Evaluation(trial)
-    case = Case(facts, as_of, first_dose, evaluation.answer, evaluation.turning_points)
-    return tuple((criterion, evaluation.answer_with_end(case, criterion)) for criterion in trial.trial.criteria)
+#: Of an answer: the names of the parts that lead to it; () is the whole.
+PartPath = tuple[str, ...]
 
 
-@dataclass(slots=True)
-class _Evaluation:
-    """Answers given so far, so that criteria may refer to each other and days may be asked again."""
+class Evaluation:
+    """A trial asked about one patient.
 
-    trial: ResolvedTrial
-    given: dict[tuple[str, date], Answer] = field(default_factory=dict)
+    Attributes:
+        answers: Each criterion and its answer on ``as_of``, in the trial's order.
+    """
 
-    def answer(self, case: Case, criterion: str) -> Answer:
+    def __init__(self, trial: ResolvedTrial, facts: FactSheet, as_of: date, first_dose: date | None = None) -> None:
+        self._trial = trial
+        self._given: dict[tuple[str, date], Answer] = {}
+        self._ends: dict[str, Mapping[PartPath, date | None]] = {}
+        self._case = Case(facts, as_of, first_dose, self._answer, self._turning_points)
+        self.answers: tuple[tuple[Criterion, Answer], ...] = tuple(
+            (criterion, self._answer(self._case, criterion.id)) for criterion in trial.trial.criteria
+        )
+
+    def ends(self, criterion: str) -> Mapping[PartPath, date | None]:
+        """The first day on which the clock alone changes the answer to a criterion, and to each of its parts; None if none (VER-16).
+
+        Worked out when first asked for: the same data are screened again on each later day that may matter.
+        """
+        found = self._ends.get(criterion)
+        if found is None:
+            found = self._ends[criterion] = self._first_changes(criterion)
+        return found
+
+    def _answer(self, case: Case, criterion: str) -> Answer:
         key = criterion, case.as_of
-        answer = self.given.get(key)
+        answer = self._given.get(key)
         if answer is None:
-            answer = self.given[key] = self.trial.by_id[criterion].rule.answer(case)
+            answer = self._given[key] = self._trial.by_id[criterion].rule.answer(case)
         return answer
 
-    def turning_points(self, case: Case, criterion: str) -> Iterable[date]:
-        return self.trial.by_id[criterion].rule.turning_points(case)
+    def _turning_points(self, case: Case, criterion: str) -> Iterable[date]:
+        return self._trial.by_id[criterion].rule.turning_points(case)
 
-    def answer_with_end(self, case: Case, criterion: Criterion) -> Answer:
-        answer = self.answer(case, criterion.id)
-        return replace(answer, holds_until=self._first_change(case, criterion, answer))
+    def _first_changes(self, criterion: str) -> Mapping[PartPath, date | None]:
+        now = dict(_outcomes(self._answer(self._case, criterion)))
+        ends: dict[PartPath, date | None] = dict.fromkeys(now)
+        unchanged = set(now)
+        for day in sorted({day for day in self._turning_points(self._case, criterion) if day > self._case.as_of}):
+            later = dict(_outcomes(self._answer(self._case.on(day), criterion)))
+            for path in [path for path in unchanged if path in later and later[path] is not now[path]]:
+                ends[path] = day
+                unchanged.remove(path)
+            if not unchanged:
+                break
+        return ends
 
-    def _first_change(self, case: Case, criterion: Criterion, answer: Answer) -> date | None:
-        """Asks again on each day that may matter, in order: the first other outcome ends the answer."""
-        for day in sorted({day for day in criterion.rule.turning_points(case) if day > case.as_of}):
-            if self.answer(case.on(day), criterion.id).outcome is not answer.outcome:
-                return day
-        return None
+
+def _outcomes(answer: Answer, path: PartPath = ()) -> Iterator[tuple[PartPath, Outcome]]:
+    yield path, answer.outcome
+    for name, part in answer.parts:
+        yield from _outcomes(part, (*path, name))

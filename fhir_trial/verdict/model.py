@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
 from fhir_trial.criteria.answers import Answer
 from fhir_trial.records.model import Issue
+from fhir_trial.trials.evaluation import PartPath
 from fhir_trial.trials.model import Criterion
 
 
@@ -28,6 +29,7 @@ class Verdict:
         blockers: Ids of criteria, or "deceased", that make the patient not eligible.
         missing: The smallest set of undecided prescreening criteria that would have to be met.
         data_cutoff: Date of the newest datum read, at most ``as_of``; None without any.
+        ends: For a criterion's id, the first day on which the clock alone changes its answer, and those of its parts.
     """
 
     patient: str
@@ -44,6 +46,7 @@ class Verdict:
     site: str | None
     data_cutoff: date | None
     issues: tuple[Issue, ...]
+    ends: Callable[[str], Mapping[PartPath, date | None]]
 
     def answer(self, criterion: str) -> Answer:
         """The answer to one criterion; KeyError if the trial has none of that id."""
@@ -51,3 +54,7 @@ class Verdict:
             if found.id == criterion:
                 return answer
         raise KeyError(criterion)
+
+    def holds_until(self, criterion: str) -> date | None:
+        """The first day on which the same data, screened again, would change the answer to a criterion; None if none (VER-16)."""
+        return self.ends(criterion)[()]

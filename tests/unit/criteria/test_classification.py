@@ -36,6 +36,7 @@ C2 = ClassifiedDisease(
     title="2019 EULAR/ACR classification criteria",
     cutoff=10,
     entry_tests=("ana_titer", "ana_presence", "ana_units"),
+    entry_called="ANA test",
     broader="lupus_broader",
     drug_induced="sle_drug_induced",
     skin_limited="cutaneous_lupus",
@@ -198,6 +199,12 @@ def test_ten_points_without_a_clinical_item_are_not_called_likely() -> None:
 
     assert answer.facts.low == 10
     assert "likely" not in str(answer.reason)
+
+
+def test_the_entry_test_goes_by_its_name() -> None:
+    answer = C2.answer(case_of(SLE, ANA_NEGATIVE))
+
+    assert str(answer.reason) == "Systemic lupus erythematosus is coded, but every ANA test on file is below 1:80."
 
 
 def test_a_recorded_score_is_the_evidence_that_decides() -> None:

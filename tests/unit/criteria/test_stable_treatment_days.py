@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -53,7 +54,7 @@ def counted(orders: list[tuple[date, date | None, int]], window: int) -> str:
             for number in range(((last or S) - first).days + 1):
                 doses[first + number * ONE] = mg
     covered = sorted(doses)
-    for before, after in zip(covered, covered[1:], strict=False):
+    for before, after in pairwise(covered):
         for number in range(1, (after - before).days):
             if (after - before).days - 1 <= 3:
                 doses[before + number * ONE] = doses[before]

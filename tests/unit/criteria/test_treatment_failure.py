@@ -148,7 +148,7 @@ def test_level_4_is_a_clinicians_word(more: Json, level: int) -> None:
 
 def test_the_reason_may_stand_in_any_record_of_the_same_order_but_not_in_one_of_the_future() -> None:
     ordered = took("azathioprine 50")
-    link = {"basedOn": [{"reference": f"MedicationRequest/{ordered['id']}"}], "statusReason": [{"text": "ineffective"}]}
+    link: Json = {"basedOn": [{"reference": f"MedicationRequest/{ordered['id']}"}], "statusReason": [{"text": "ineffective"}]}
     report = medication("report", "azathioprine 50", "2025-09-01", status="stopped", dateAsserted="2026-03-01", **link)
     later = medication("report", "azathioprine 50", "2025-09-01", status="stopped", dateAsserted="2026-03-03", **link)
 

@@ -29,7 +29,7 @@ def only(found: MedicationHistory) -> Course:
 
 def test_records_of_the_same_order_are_one_course_and_the_order_speaks() -> None:
     """Linked by reference or by identifier."""
-    number = {"identifier": [{"system": "urn:rx", "value": "7"}]}
+    number: Json = {"identifier": [{"system": "urn:rx", "value": "7"}]}
     ordered = medication("order", "hcq 200", "2025-06-01", "400 mg", **number)
     link = {"reference": f"MedicationRequest/{ordered['id']}"}
     supply = medication("supply", "hcq 200", "2025-06-02", None, None, authorizingPrescription=[link], daysSupply=days(30))
@@ -45,7 +45,7 @@ def test_records_of_the_same_order_are_one_course_and_the_order_speaks() -> None
 
 
 def test_a_newer_copy_of_the_same_order_speaks_and_one_number_for_two_strengths_is_two_courses() -> None:
-    number = {"identifier": [{"system": "urn:rx", "value": "7"}]}
+    number: Json = {"identifier": [{"system": "urn:rx", "value": "7"}]}
     old = medication("order", "prednisone 5", "2025-06-01", "5 mg", **number, meta={"lastUpdated": "2025-06-01T08:00:00Z"})
     new = medication(
         "order", "prednisone 5", "2025-06-01", "5 mg", **number, meta={"lastUpdated": "2025-07-01T08:00:00Z"}, status="stopped"
@@ -161,7 +161,7 @@ def test_a_medication_is_recognised_by_its_ingredients_and_its_form() -> None:
     ],
 )
 def test_whether_a_course_counts_for_its_class(drug: str, route: str | None, counts: bool | None) -> None:
-    instruction = dosage("10 mg", **({"route": {"text": route}} if route else {}))
+    instruction = dosage("10 mg") | ({"route": {"text": route}} if route else {})
 
     assert only(history(medication("order", drug, "2025-06-01", dosages=[instruction]))).counts is counts
 

@@ -53,6 +53,8 @@ def test_which_version_is_named(text: str, exact: bool | None) -> None:
         ("2010 ACR/EULAR criteria", False),
         ("EULAR/ACR criteria for rheumatoid arthritis", False),
         ("Sjögren's syndrome by ACR/EULAR", False),
+        ("EULAR/ACR: antiphospholipid antibodies 2, total 14", True),
+        ("ACR/EULAR 2023 criteria for antiphospholipid syndrome", False),
         ("SLICC 2012", None),
     ],
 )

@@ -167,7 +167,7 @@ def test_the_supply_of_another_steroid_is_no_supply_of_this_one() -> None:
 
 
 def test_one_doubtful_steroid_makes_the_sum_doubtful() -> None:
-    lapsed = {"dispenseRequest": {"expectedSupplyDuration": days(30)}}
+    lapsed: Json = {"dispenseRequest": {"expectedSupplyDuration": days(30)}}
 
     found = steroids(
         medication("order", "prednisone 5", "2025-06-01", "5 mg", **lapsed),

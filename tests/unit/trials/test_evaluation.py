@@ -16,7 +16,7 @@ from fhir_trial.criteria.kind import Kind
 from fhir_trial.criteria.needs import Need, Needs
 from fhir_trial.facts.sheet import FactSheet
 from fhir_trial.terminology import Terminology
-from fhir_trial.trials.evaluation import evaluate
+from fhir_trial.trials.evaluation import Evaluation
 from fhir_trial.trials.model import Criterion, CriterionType, Identifier, ResolvedTrial, Stage, Trial
 
 START = date(2026, 3, 2)
@@ -54,7 +54,8 @@ def trial(*criteria: Criterion) -> ResolvedTrial:
 
 
 def ends(resolved: ResolvedTrial, as_of: date = START) -> list[date | None]:
-    return [answer.holds_until for _, answer in evaluate(resolved, cast(FactSheet, None), as_of)]
+    evaluation = Evaluation(resolved, cast(FactSheet, None), as_of)
+    return [evaluation.ends(criterion.id)[()] for criterion in resolved.trial.criteria]
 
 
 def test_an_answer_holds_until_the_first_day_on_which_it_would_differ() -> None:
@@ -109,8 +110,8 @@ def test_the_anchors_of_time() -> None:
             return ()
 
     resolved = trial(criterion("C1", Anchors(START, START, [])))
-    evaluate(resolved, cast(FactSheet, None), START)
-    evaluate(resolved, cast(FactSheet, None), START, date(2026, 3, 20))
+    Evaluation(resolved, cast(FactSheet, None), START)
+    Evaluation(resolved, cast(FactSheet, None), START, date(2026, 3, 20))
 
     assert seen == [(START, START), (START, date(2026, 3, 20))]
 

@@ -113,8 +113,9 @@ def test_a_replaced_record_is_indeterminate_whatever_it_holds() -> None:
 
 def test_an_answer_is_found_by_its_criterion() -> None:
     answers = (asked("C1", MET), asked("C2", NOT))
-    verdict = Verdict("Patient/p1", "t", "1", AS_OF, None, Overall.NOT_ELIGIBLE, answers, ("C2",), (), (), {}, None, None, ())
+    verdict = Verdict("Patient/p1", "t", "1", AS_OF, None, Overall.NOT_ELIGIBLE, answers, ("C2",), (), (), {}, None, None, (), lambda name: {(): AS_OF})
 
     assert verdict.answer("C2") is answers[1][1]
+    assert verdict.holds_until("C2") == AS_OF
     with pytest.raises(KeyError):
         verdict.answer("C3")
