@@ -218,6 +218,7 @@ def test_turning_points_name_every_day_on_which_the_answer_changes() -> None:
             platelets(), platelets(30, -20), MENORRHAGIA | {"onsetDateTime": onset}, CONGENITAL | {"onsetDateTime": ago(-15)}
         )
         check_turning_points(PLATELETS, case, 300)
+        check_turning_points(PLATELETS, case_of(platelets(), platelets(30, -5), MENORRHAGIA | {"onsetDateTime": onset}), 300)
     undated = {key: value for key, value in MENORRHAGIA.items() if key != "onsetDateTime"}
     check_turning_points(PLATELETS, case_of(platelets(), undated), 300)
 

@@ -233,7 +233,10 @@ def test_unreadable_result_is_passed_over_and_shown_but_an_implausible_one_is_no
     assert Role.UNUSABLE in {item.role for item in answer.evidence}
 
 
-def test_older_unreadable_result_is_not_shown() -> None:
+def test_unreadable_result_of_the_same_day_is_shown_and_an_older_one_is_not() -> None:
+    same_day = ALC.answer(case_of(lab("731-0", 1, "10*9/L", 1), lab("731-0", 1, None, 1)))
+    assert [item.role for item in same_day.evidence] == [Role.DECIDES, Role.UNUSABLE]
+
     answer = ALC.answer(case_of(lab("731-0", 1, "10*9/L", 1), lab("731-0", 1, None, 9)))
 
     assert [item.role for item in answer.evidence] == [Role.DECIDES]

@@ -86,6 +86,7 @@ def verdict(overall: Overall = Overall.INDETERMINATE, patient: str = "Patient/p1
         site=None,
         data_cutoff=date(2026, 2, 27),
         issues=(),
+        ends=lambda _criterion: {(): None},
     )
     return replace(plain, **changes)
 
