@@ -44,20 +44,21 @@ class Upper:
 
 @dataclass(frozen=True, slots=True)
 class LabTimesUln:
-    """The latest valid result is at most n times its upper limit of normal. YAML name: ``lab-times-uln``.
+    """The latest valid result is at most, or below, n times its upper limit of normal. YAML name: ``lab-times-uln``.
 
-    As protocols put it: "AST <= 3 x ULN".
+    As protocols put it: "AST <= 3 x ULN"; with ``below_times`` inside ``not``: "excluded: AST >= 3 x ULN".
 
     Attributes:
         analyte: A name in mappings/facts/laboratory.yaml.
-        at_most_times: The multiple, "3" or "2.5".
+        at_most_times, below_times: Exactly one of them: the multiple, "3" or "2.5"; the multiple itself is within the first only.
         surely_within: Without any limit, a value up to this needs a clinician as "surely within" (R10): "40 U/L". By default
             the analyte's own hint.
         called, order, fresh_days, stale_days: As of ``lab``.
     """
 
     analyte: str
-    at_most_times: str
+    at_most_times: str | None = None
+    below_times: str | None = None
     surely_within: str | None = None
     called: str = ""
     order: str = ""
@@ -65,8 +66,10 @@ class LabTimesUln:
     stale_days: int = 180
 
     def __post_init__(self) -> None:
-        if Limit.parse(str(self.at_most_times)).value <= 0:
-            raise ValueError("at_most_times must be above 0.")
+        if (self.at_most_times is None) is (self.below_times is None):
+            raise ValueError("Write exactly one of at_most_times and below_times.")
+        if self.times <= 0:
+            raise ValueError(f"{'below' if self.strict else 'at_most'}_times must be above 0.")
         if self.surely_within is not None:
             Limit.parse(self.surely_within)
         if not 0 <= self.fresh_days <= self.stale_days:
@@ -74,7 +77,21 @@ class LabTimesUln:
 
     @property
     def times(self) -> Fraction:
-        return Limit.parse(str(self.at_most_times)).value
+        return Limit.parse(self.multiple).value
+
+    @property
+    def multiple(self) -> str:
+        """As written."""
+        return self.below_times or self.at_most_times or ""
+
+    @property
+    def strict(self) -> bool:
+        """Whether the multiple itself is too much."""
+        return self.below_times is not None
+
+    @property
+    def sign(self) -> str:
+        return "<" if self.strict else "<="
 
     def needs(self) -> Needs:
         results = Need("Observation", laboratory=(self.analyte,), categories=("laboratory",), decides_days=self.fresh_days)
@@ -94,7 +111,7 @@ class LabTimesUln:
 
     def in_words(self) -> str:
         return (
-            f"the last {asked_name(self.analyte, self.called)} is at most {self.at_most_times} times the upper limit of normal "
+            f"the last {asked_name(self.analyte, self.called)} is {'below' if self.strict else 'at most'} {self.multiple} times the upper limit of normal "
             f"of the same result (up to {self.fresh_days} days decide, up to {self.stale_days} days need a clinician)"
         )
 
@@ -104,7 +121,7 @@ class LabTimesUln:
             analyte=self.analyte,
             name=name,
             order=order_of(name, self.order),
-            limit=f"<= {self.at_most_times} x ULN",
+            limit=f"{self.sign} {self.multiple} x ULN",
             fresh_days=self.fresh_days,
             stale_days=self.stale_days,
             lowest_is_worst=False,
@@ -119,7 +136,8 @@ class LabTimesUln:
         uppers = self._uppers(case, result)
         if not uppers:
             return self._without_limit(case, result, possible)
-        said = {upper: possible.at_most(self.times * upper.value) for upper in uppers}
+        within = possible.below if self.strict else possible.at_most
+        said = {upper: within(self.times * upper.value) for upper in uppers}
         shown = "; ".join(self._limit_in_words(upper, result.unit) for upper in uppers)
         if len(set(said.values())) > 1:
             return _conflicting(asked, result, shown, "its reference ranges give different answers")
@@ -130,14 +148,19 @@ class LabTimesUln:
             return straddling(asked, result, self.times * uppers[0].value, shown)
         told = say(
             "The last {name}, {value} on {dated}, is {word} {limit}.",
-            name=asked.name, value=measured(result), dated=dated(result), limit=shown.removeprefix("<= "),
-            word="at most" if truth is Truth.TRUE else "above",
+            name=asked.name, value=measured(result), dated=dated(result), limit=shown.removeprefix(self.sign).lstrip(),
+            word=self._word(truth),
         )  # fmt: skip
         return (met if truth is Truth.TRUE else not_met)(told, evidence(result, Role.DECIDES, shown), facts=result)
 
+    def _word(self, truth: Truth) -> str:
+        if self.strict:
+            return "below" if truth is Truth.TRUE else "at or above"
+        return "at most" if truth is Truth.TRUE else "above"
+
     def _limit_in_words(self, upper: Upper, unit: str) -> str:
-        limit = f"<= {write_number(self.times * upper.value)} {unit}".rstrip()
-        return f"{limit} ({self.at_most_times} x {write_number(upper.value)}, {upper.source})"
+        limit = f"{self.sign} {write_number(self.times * upper.value)} {unit}".rstrip()
+        return f"{limit} ({self.multiple} x {write_number(upper.value)}, {upper.source})"
 
     def _uppers(self, case: Case, result: LabResult) -> tuple[Upper, ...]:
         return _own_uppers(result) or self._of_site(case, result)
@@ -162,11 +185,11 @@ class LabTimesUln:
                 say(
                     "The last {name}, {value} on {dated}, came without an upper limit of normal; it is surely within {times} "
                     "times any usual one.",
-                    name=asked.name, value=measured(result), dated=dated(result), times=self.at_most_times,
+                    name=asked.name, value=measured(result), dated=dated(result), times=self.multiple,
                 ),
                 evidence(result, Role.SUPPORTS, asked.limit),
                 next_step=say("Confirm that this {name} is within {times} times the laboratory's upper limit.", name=asked.name,
-                              times=self.at_most_times),
+                              times=self.multiple),
                 facts=result,
             )  # fmt: skip
         return unknown(

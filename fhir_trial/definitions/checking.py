@@ -77,7 +77,7 @@ def _problems(source: YamlFile, resolved: ResolvedTrial) -> Iterator[Problem]:
     for index, criterion in enumerate(resolved.trial.criteria):
         path: KeyPath = ("criteria", index, "rule")
         written = with_settings(source.content["criteria"][index]["rule"], resolved.settings)
-        for found in _rule_problems(criterion.rule, resolved):
+        for found in dict.fromkeys(_rule_problems(criterion.rule, resolved)):
             yield Problem(path + _path_of(written, found.word), found.message)
 
 
@@ -115,7 +115,7 @@ def _unknown_names(rule: Kind, resolved: ResolvedTrial) -> Iterator[_Found]:
     right: dict[str, list[str]] = {
         "analyte": list(terminology.laboratory_definitions),
         "value set": list(terminology.value_sets),
-        "drug class": sorted(classes),
+        "drug class": [*sorted(classes), *terminology.drugs.ingredients],
     }
     for need in rule.needs().needs:
         for what, names in (("analyte", need.laboratory), ("value set", need.value_sets), ("drug class", need.drug_classes)):
