@@ -31,13 +31,9 @@ class Outcome(StrEnum):
     @property
     def truth(self) -> Truth:
         """TRUE for met and, being neutral in a conjunction, not-applicable."""
-        match self:
-            case Outcome.MET | Outcome.NOT_APPLICABLE:
-                return Truth.TRUE
-            case Outcome.NOT_MET:
-                return Truth.FALSE
-            case Outcome.UNKNOWN | Outcome.NEEDS_CLINICIAN:
-                return Truth.UNKNOWN
+        if self.undecided:
+            return Truth.UNKNOWN
+        return Truth.of(self is not Outcome.NOT_MET)
 
     @property
     def undecided(self) -> bool:

@@ -10,10 +10,6 @@ from fhir_trial.criteria.answers import Answer, Why
 from fhir_trial.facts.sheet import FactSheet
 
 
-def _no_turning_points(_case: Case, _criterion: str) -> Iterable[date]:
-    return ()
-
-
 @dataclass(frozen=True, slots=True)
 class Case:
     """A patient's facts and the anchors of time (R44).
@@ -29,7 +25,7 @@ class Case:
     as_of: date
     planned_first_dose: date | None
     answer_to: Callable[[Case, str], Answer]
-    turning_points_of: Callable[[Case, str], Iterable[date]] = _no_turning_points
+    turning_points_of: Callable[[Case, str], Iterable[date]] = lambda _case, _criterion: ()
 
     @property
     def first_dose(self) -> date:

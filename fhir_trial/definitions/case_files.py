@@ -17,7 +17,9 @@ from fhir_trial.definitions.schemas import flattened
 from fhir_trial.definitions.trial_files import CASES, load_trial
 from fhir_trial.definitions.yaml_source import Problem, YamlFile, nearest, read_yaml
 from fhir_trial.quantities import Number, write_number
+from fhir_trial.records.model import LoadState
 from fhir_trial.screening.screen import screen_patient
+from fhir_trial.trials.model import ResolvedTrial
 from fhir_trial.verdict.model import Overall, Verdict
 
 
@@ -31,7 +33,7 @@ class LabFormSchema(_Labelled):
     code = fields.String()
     name = fields.String()
     value = fields.Raw()
-    unit_as = fields.String(validate=validate.OneOf(["ucum", "text", "string"]))
+    unit_as = fields.String(validate=validate.OneOf(["ucum", "text", "string", "quoted"]))
     low = fields.Raw()
     high = fields.Raw()
     range_text = fields.String()
@@ -116,16 +118,26 @@ class PatientFormSchema(DefinitionSchema):
 
 
 class CaseSchema(DefinitionSchema):
-    """A case: a sentence, a record, and what must come out."""
+    """A case: a sentence, a record, and what must come out.
+
+    ``like`` names an earlier case whose patient and record it takes over: an item with the id of one there replaces it, ``without``
+    leaves items out. ``loaded`` says what became of a type's search ("fetched"); ``copies`` are other copies of the patient (VER-07).
+    """
 
     name = fields.String(required=True)
     rulings = fields.List(fields.String(), load_default=list)
+    like = fields.String(load_default=None)
+    without = fields.List(fields.String(), load_default=list)
     as_of = fields.Date(required=True)
     first_dose = fields.Date(load_default=None)
     complete = fields.Boolean(load_default=False)
     settings = fields.Dict(keys=fields.String(), values=fields.Raw(), load_default=dict)
     timezone = fields.String(load_default=None)
-    patient = fields.Nested(PatientFormSchema, required=True)
+    loaded = fields.Dict(
+        keys=fields.String(), values=fields.String(validate=validate.OneOf([state.value for state in LoadState])), load_default=dict
+    )
+    patient = fields.Nested(PatientFormSchema, load_default=dict)
+    copies = fields.List(fields.Nested(PatientFormSchema), load_default=list)
     record = fields.List(fields.Nested(RecordFormSchema), load_default=list)
     expect = fields.Dict(keys=fields.String(), values=fields.Raw(), required=True, validate=validate.Length(min=1))
 
@@ -160,7 +172,7 @@ class CaseResult:
 
 
 def run_cases(trial: str, mappings: Path) -> Iterator[CaseResult]:
-    """Runs every case of a trial, in the file's order.
+    """Runs every case of a trial, in the file's order; the trial is loaded once for each set of settings.
 
     Raises:
         DefinitionError: The file is missing or written wrong, with file, line and column.
@@ -169,8 +181,14 @@ def run_cases(trial: str, mappings: Path) -> Iterator[CaseResult]:
     source = read_yaml(folder / CASES, (folder / CASES).relative_to(mappings).as_posix())
     if not isinstance(source.content, list):
         raise source.error(Problem((), "Expected a list of cases."))
+    loaded = _LoadedTrials(trial, mappings)
+    told: dict[str, _Told] = {}
     for index, written in enumerate(source.content):
-        yield _run(trial, index, written, source, mappings)
+        case = _loaded(CaseSchema(), written, (index,), source)
+        if case["name"] in told:
+            raise source.error(Problem((index, "name"), "This name is given twice."))
+        told[case["name"]] = _told(index, case, written, told, source)
+        yield _run(index, case, told[case["name"]], loaded.trial(case), source)
 
 
 def trials_with_cases(mappings: Path) -> list[str]:
@@ -178,14 +196,57 @@ def trials_with_cases(mappings: Path) -> list[str]:
     return sorted(path.parent.name for path in (mappings / "trials").glob(f"*/{CASES}"))
 
 
-def _run(trial: str, index: int, written: Any, source: YamlFile, mappings: Path) -> CaseResult:
-    case = _loaded(CaseSchema(), written, (index,), source)
-    resolved = load_trial(trial, settings=case["settings"], timezone=case["timezone"], mappings=mappings)
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a case tells of the patient, with what it took over from another."""
+
+    patient: dict[str, Any]
+    record: list[dict[str, Any]]
+
+
+class _LoadedTrials:
+    """The trial under each set of settings and zones that the cases ask for."""
+
+    def __init__(self, name: str, mappings: Path) -> None:
+        self._name = name
+        self._mappings = mappings
+        self._trials: dict[tuple[Any, ...], ResolvedTrial] = {}
+
+    def trial(self, case: Mapping[str, Any]) -> ResolvedTrial:
+        key = (case["timezone"], *sorted(case["settings"].items()))
+        if key not in self._trials:
+            self._trials[key] = load_trial(
+                self._name, settings=case["settings"], timezone=case["timezone"], mappings=self._mappings
+            )
+        return self._trials[key]
+
+
+def _told(index: int, case: Mapping[str, Any], written: Mapping[str, Any], earlier: Mapping[str, _Told], source: YamlFile) -> _Told:
+    patient, record = dict(written.get("patient", {})), list(written.get("record", []))
+    if case["like"] is None:
+        return _Told(patient, record)
+    model = earlier.get(case["like"])
+    if model is None:
+        raise source.error(Problem((index, "like"), f"No earlier case has this name.{nearest(case['like'], list(earlier))}"))
+    known = {_id_of(item) for item in model.record} - {None}
+    for number, left_out in enumerate(case["without"]):
+        if left_out not in known:
+            raise source.error(Problem((index, "without", number), f"Nothing in that case has the id '{left_out}'."))
+    gone = {*case["without"], *(_id_of(item) for item in record)} - {None}
+    return _Told(model.patient | patient, [item for item in model.record if _id_of(item) not in gone] + record)
+
+
+def _id_of(item: Mapping[str, Any]) -> str | None:
+    return next((form.get("id") for form in item.values()), None)
+
+
+def _run(index: int, case: Mapping[str, Any], told: _Told, trial: ResolvedTrial, source: YamlFile) -> CaseResult:
+    states = {kind: LoadState(state) for kind, state in case["loaded"].items()}
     try:
-        raw = raw_patient(written["patient"], written.get("record", []), resolved.terminology)
+        raw = raw_patient(told.patient, told.record, trial.terminology, copies=case["copies"], states=states)
     except CaseWordError as error:
         raise source.error(Problem((index, "record"), str(error))) from None
-    verdict = screen_patient(raw, resolved, as_of=case["as_of"], first_dose=case["first_dose"], complete=case["complete"])
+    verdict = screen_patient(raw, trial, as_of=case["as_of"], first_dose=case["first_dose"], complete=case["complete"])
     differences = [
         difference
         for about, wanted in case["expect"].items()

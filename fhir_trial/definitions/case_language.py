@@ -7,10 +7,11 @@ is written as FHIR itself under ``fhir``. Every resource goes the whole way of a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from fhir_trial.records.model import LoadState
 from fhir_trial.screening.ports import RawPatient
 from fhir_trial.terminology import Terminology
 from fhir_trial.terminology.systems import ATC, ICD9CM, ICD10, ICD10CM, LOINC, RXNORM, SNOMED, UCUM
@@ -43,16 +44,29 @@ class CaseWordError(ValueError):
     """A short form is written wrong."""
 
 
-def raw_patient(patient: Mapping[str, Any], record: list[Mapping[str, Any]], terminology: Terminology) -> RawPatient:
+def raw_patient(
+    patient: Mapping[str, Any],
+    record: Sequence[Mapping[str, Any]],
+    terminology: Terminology,
+    *,
+    copies: Sequence[Mapping[str, Any]] = (),
+    states: Mapping[str, LoadState] | None = None,
+) -> RawPatient:
     """The resources that a case stands for.
+
+    Args:
+        patient: The patient in short form; ``copies`` are other copies of that resource, newest last (VER-07).
+        record: Short forms, in the order of the file.
+        terminology: For the preferred code of an analyte.
+        states: What became of the search for a type; a type not named is as in a file, without a claim of completeness.
 
     Raises:
         CaseWordError: A short form says something that it cannot.
     """
     resources = [_resource(index, form, terminology) for index, form in enumerate(record)]
-    person = _patient(patient)
-    by_reference = {f"{r['resourceType']}/{r['id']}": r for r in [person, *resources] if "id" in r}
-    return RawPatient(PATIENT, [person], resources, by_reference)
+    persons = [_patient(each) for each in (patient, *copies)]
+    by_reference = {f"{r['resourceType']}/{r['id']}": r for r in [*persons, *resources] if "id" in r}
+    return RawPatient(PATIENT, persons, resources, by_reference, states=states or {})
 
 
 def coding(written: str) -> Json:
@@ -160,12 +174,13 @@ def _quantity(text: str, unit_as: str) -> Json:
     match = _NUMBER.fullmatch(text)
     if match is None:
         raise CaseWordError(f"'{text}' is no number with a unit.")
-    quantity: Json = {"value": Decimal(match["number"])}
+    number = match["number"]
+    quantity: Json = {"value": number if unit_as == "quoted" else Decimal(number)}  # quoted: a JSON string, as FHIR forbids (R34)
     if match["comparator"]:
         quantity["comparator"] = match["comparator"]
     if match["unit"]:
         quantity["unit"] = match["unit"]
-        if unit_as == "ucum":
+        if unit_as != "text":
             quantity |= {"system": UCUM, "code": match["unit"]}
     return quantity
 

@@ -57,14 +57,3 @@ class ScoreDefinition:
     maximum_automatic: int | None = None
     names: str | None = None
     other_names: str | None = None
-
-    def item(self, item_id: str) -> ScoreItem:
-        """The item of that id.
-
-        Raises:
-            KeyError: No such item.
-        """
-        for item in self.items:
-            if item.id == item_id:
-                return item
-        raise KeyError(item_id)

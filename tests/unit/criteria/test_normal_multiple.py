@@ -320,3 +320,22 @@ def test_multiple_written_wrong_is_refused(fields: Json, said: str) -> None:
 def test_needs_and_words() -> None:
     assert AST.needs().resource_types == ("Observation", "Patient")
     assert "at most 3 times" in AST.in_words()
+
+
+@pytest.mark.parametrize(("value", "expected"), [("119.9", "met"), ("120", "not-met"), ("120.1", "not-met")])
+def test_below_a_multiple_leaves_out_the_multiple_itself(value: str, expected: str) -> None:
+    rule = LabTimesUln("ast", below_times="3")
+    result = lab("1920-8", Decimal(value), "U/L", 3, referenceRange=[{"high": {"value": 40, "unit": "U/L"}}])
+
+    answer = rule.answer(case_of(result))
+
+    assert answer.outcome.value == expected
+    assert answer.evidence[0].limit is not None
+    assert answer.evidence[0].limit.startswith("< 120 U/L (3 x 40")
+    assert "below 3 times" in rule.in_words()
+
+
+@pytest.mark.parametrize("fields", [{}, {"at_most_times": "3", "below_times": "3"}, {"below_times": "0"}])
+def test_exactly_one_multiple_above_nought_is_written(fields: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="times"):
+        LabTimesUln("ast", **fields)

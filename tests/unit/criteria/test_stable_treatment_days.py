@@ -141,3 +141,24 @@ def test_turning_points_lie_ahead() -> None:
     case = case_of(*random_record(Random(1)), birth=None)
 
     assert all(day > S for day in C6.turning_points(case))
+
+
+@pytest.mark.parametrize(
+    ("resource", "turn"),
+    [
+        (medication("order", "hcq 200", "2026-02-27"), "2026-03-06"),  # seven full days (R11)
+        (medication("order", "azathioprine 50", "2026-02-27"), "2026-03-27"),  # four weeks
+        (medication("supply", "hcq 200", "2026-02-10", daysSupply=days(30)), "2026-03-12"),  # the supply ends
+        (medication("order", "hcq 200", "2025-06-01", dispenseRequest={"validityPeriod": {"end": "2026-02-01"}}), "2026-05-03"),
+        (medication("order", "hcq 200", "2025-06-01", end="2026-04-01"), "2026-04-02"),
+        (medication("order", "hcq 200", "2025-06-01") | {"authoredOn": "2026-03-20"}, "2026-03-20"),  # dated in the future
+    ],
+)
+def test_the_first_day_on_which_the_clock_changes_the_answer_is_a_turning_point(resource: Json, turn: str) -> None:
+    """VER-16."""
+    case = case_of(resource)
+    before = C6.answer(case).outcome
+
+    turning = sorted(set(C6.turning_points(case)))
+
+    assert next(day for day in turning if C6.answer(case.on(day)).outcome is not before).isoformat() == turn

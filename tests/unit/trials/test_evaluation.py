@@ -55,7 +55,9 @@ def trial(*criteria: Criterion) -> ResolvedTrial:
 
 def ends(resolved: ResolvedTrial, as_of: date = START) -> list[date | None]:
     evaluation = Evaluation(resolved, cast(FactSheet, None), as_of)
-    return [evaluation.ends(criterion.id)[()] for criterion in resolved.trial.criteria]
+    found = [evaluation.ends(criterion.id)[()] for criterion in resolved.trial.criteria]
+    assert found == [evaluation.ends(criterion.id)[()] for criterion in resolved.trial.criteria], "asked again, the same"
+    return found
 
 
 def test_an_answer_holds_until_the_first_day_on_which_it_would_differ() -> None:

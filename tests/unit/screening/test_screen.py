@@ -1,0 +1,90 @@
+"""Screening one patient: whose data count, and how new they are."""
+
+from __future__ import annotations
+
+from datetime import date
+from functools import lru_cache
+from typing import Any
+
+import pytest
+
+from fhir_trial.definitions.trial_files import load_trial
+from fhir_trial.screening.ports import RawPatient
+from fhir_trial.screening.screen import screen_patient
+from fhir_trial.trials.model import ResolvedTrial
+from fhir_trial.verdict.model import Overall, Verdict
+
+AS_OF = date(2026, 3, 2)
+SUBJECT = {"subject": {"reference": "Patient/p1"}}
+
+
+@lru_cache(maxsize=1)
+def trial() -> ResolvedTrial:
+    return load_trial("nct06789107")
+
+
+def screened(*resources: dict[str, Any], **patient: Any) -> Verdict:
+    person = {"resourceType": "Patient", "id": "p1", "birthDate": "1990-05-20", "gender": "female"} | patient
+    numbered = [{"id": f"r{number}"} | SUBJECT | one for number, one in enumerate(resources, 1)]
+    references = {f"{one['resourceType']}/{one['id']}": one for one in [person, *numbered]}
+    return screen_patient(RawPatient("Patient/p1", [person], numbered, references), trial(), as_of=AS_OF)
+
+
+TEXT = {"code": {"text": "x"}}
+ON = "2026-02-10"
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        {"resourceType": "Observation", "status": "final", "effectiveDateTime": ON} | TEXT,
+        {"resourceType": "Condition", "recordedDate": ON} | TEXT,
+        {"resourceType": "Condition", "onsetDateTime": ON} | TEXT,
+        {"resourceType": "MedicationRequest", "status": "active", "intent": "order", "authoredOn": ON} | {"medicationCodeableConcept": {"text": "x y z"}},
+        {"resourceType": "Procedure", "status": "completed", "performedDateTime": ON} | TEXT,
+        {"resourceType": "DiagnosticReport", "status": "final", "effectiveDateTime": ON, "conclusion": "x"} | TEXT,
+        {"resourceType": "Consent", "status": "active", "dateTime": ON, "patient": {"reference": "Patient/p1"}},
+        {
+            "resourceType": "QuestionnaireResponse", "status": "completed", "authored": ON,
+            "item": [{"linkId": "1", "text": "SLEDAI-2K", "answer": [{"valueInteger": 8}]}],
+        },
+    ],
+    ids=lambda resource: resource["resourceType"],
+)  # fmt: skip
+def test_the_data_cut_off_is_the_date_of_the_newest_datum(resource: dict[str, Any]) -> None:
+    """VER-12."""
+    assert screened(resource).data_cutoff == date(2026, 2, 10)
+
+
+def test_the_data_cut_off_is_at_most_the_screening_date() -> None:
+    observation = {"resourceType": "Observation", "status": "final"} | TEXT
+
+    assert screened(observation | {"effectiveDateTime": "2026-03"}).data_cutoff == AS_OF
+    assert screened(observation | {"effectiveDateTime": "2026-04-01"}).data_cutoff is None
+    assert screened().data_cutoff is None
+
+
+def test_a_patient_alone_is_answered_in_full() -> None:
+    """VER-06, VER-11."""
+    verdict = screened()
+
+    assert [criterion.id for criterion, _ in verdict.answers] == [
+        *("C1", "C2", "C3", "C3.1", "C3.2", "C3.3", "C4", "C5", "C6", "C7.1", "C7.2", "C7.3", "C7.4", "C7.5", "C7.6a", "C7.6b"),
+        *("C7.7", "C7.8", "C7.9", "C7.10", "C7.11", "C7.12", "C8.1", "C8.2", "C8.3", "C9"),
+    ]
+    assert verdict.overall is Overall.INDETERMINATE
+
+
+def test_a_replaced_record_is_answered_without_its_data() -> None:
+    """R33, and the reading of a replaced record."""
+    count = {
+        "resourceType": "Observation", "status": "final", "effectiveDateTime": ON,
+        "code": {"coding": [{"system": "http://loinc.org", "code": "777-3"}]},
+        "valueQuantity": {"value": 20, "unit": "10*9/L", "system": "http://unitsofmeasure.org", "code": "10*9/L"},
+    }  # fmt: skip
+
+    verdict = screened(count, link=[{"type": "replaced-by", "other": {"reference": "Patient/p2"}}])
+
+    assert verdict.overall is Overall.INDETERMINATE
+    assert verdict.answer("C7.5").evidence == ()
+    assert "patient-replaced" in {issue.code for issue in verdict.issues}
