@@ -164,10 +164,9 @@ class _Reading:
             reader(page, self.into)
 
     def _may_be_read(self, page: Page, kind: str, patient: Patient) -> bool:
-        """Ours are counted; somebody else's, and what its status or an extension forbids, is reported."""
+        """Ours are counted, so that the same data give the same verdict after it was written; somebody else's, and what its status or an extension forbids, is reported."""
         if self.own.on(page.resource):
             self.own_results += 1
-            page.note("own-result", "Computed by an earlier screening: never evidence.", None, "information")
             return False
         if not judge(page, kind) or not self._is_about(page, kind, patient):
             return False

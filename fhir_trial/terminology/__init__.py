@@ -1,6 +1,6 @@
 """What codes, names and units mean: pure look-ups on the compiled tables of mappings/."""
 
-from fhir_trial.terminology.concepts import Coding, Concept, coding, concept
+from fhir_trial.terminology.concepts import Coding, Concept, coding
 from fhir_trial.terminology.drugs import DrugMatch, Ingredient, Product, Strength
 from fhir_trial.terminology.folder import mappings_folder
 from fhir_trial.terminology.laboratory import LabCode, LabDefinition
@@ -29,7 +29,6 @@ __all__ = [
     "Terminology",
     "ValueSet",
     "coding",
-    "concept",
     "load_terminology",
     "mappings_folder",
     "normalise_system",

@@ -43,8 +43,3 @@ class Concept:
 def coding(system: str | None, code: str, display: str | None = None) -> Coding:
     """A coding whose system is normalised and whose code has no blanks around it."""
     return Coding(normalise_system(system or ""), code.strip(), display)
-
-
-def concept(*codings: Coding, text: str | None = None) -> Concept:
-    """A concept, for readers who have its codings at hand."""
-    return Concept(codings, text)
