@@ -6,6 +6,7 @@ interval straddles the limit. Source: FHIR R4 Quantity.comparator, Range, Ratio.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -68,13 +69,14 @@ class Possible:
 
     def times(self, factor: Fraction) -> Possible:
         """In another unit; ``factor`` is positive."""
-        return Possible(
-            None if self.low is None else self.low * factor,
-            None if self.high is None else self.high * factor,
-            self.low_open,
-            self.high_open,
-            self.approximate,
-        )
+        return self.map(lambda number: number * factor)
+
+    def map(self, convert: Callable[[Fraction], Fraction]) -> Possible:
+        """With both ends converted; ``convert`` keeps their order."""
+        low = None if self.low is None else convert(self.low)
+        # Nearly always the value is one number, and Fractions are slow.
+        high = low if self.high is self.low else None if self.high is None else convert(self.high)
+        return Possible(low, high, self.low_open, self.high_open, self.approximate)
 
     def at_least(self, limit: Fraction) -> Truth:
         """Whether every (TRUE) or no (FALSE) possible value is >= limit."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fhir_trial.audit import Actor, AuditAction, AuditEvent, AuditLog, AuditOutcome, JsonLinesAudit, patient_key
-from fhir_trial.config import Settings
+from fhir_trial.config import Settings, read_settings
 from fhir_trial.criteria.needs import Needs
 from fhir_trial.errors import PatientNotFoundError
 from fhir_trial.screening.ports import PatientSource, RawPatient
@@ -110,7 +110,7 @@ def open_source(paths: Sequence[str | Path], server: str | None, patients: Seque
     if server is None:
         yield FileSource(paths)
         return
-    with FhirServer(server) as opened:
+    with FhirServer(read_settings().url_of(server)) as opened:
         yield ServerSource(opened, patients)
 
 

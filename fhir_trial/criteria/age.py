@@ -118,7 +118,7 @@ class Age:
         return Evidence(
             person.origin,
             role,
-            original=f"born {birth.text}" if birth else None,
+            original=birth.text if birth else None,
             value=age,
             unit="a" if age else None,
             limit=self._limit(),

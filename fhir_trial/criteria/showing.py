@@ -38,7 +38,7 @@ def show_sex(person: Person, role: Role) -> Evidence:
 
 def show_birth(person: Person, role: Role) -> Evidence:
     """The birth date as recorded."""
-    return Evidence(person.origin, role, original=f"born {person.birth.text}" if person.birth else None)
+    return Evidence(person.origin, role, original=person.birth.text if person.birth else None)
 
 
 def still_active(fact: ConditionFact, as_of: date) -> bool:

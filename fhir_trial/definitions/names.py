@@ -46,7 +46,7 @@ NAMED_BY: Final[Mapping[str, Named]] = _table(
     score="score",
     topic="imaging",
     criterion="activity",
-    free="called order title named ask part specialties studies part_ids clumping_words ask_on_words ask_on_parts "
+    free="called entry_called order title named ask part specialties studies part_ids clumping_words ask_on_words ask_on_parts "
     "doubtful_methods categories counting_roles at_least at_most above below at_most_times below_times surely_within fall "
     "reading serum_hcg prefer before",
 )

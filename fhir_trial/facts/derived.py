@@ -11,7 +11,7 @@ from datetime import datetime
 from fractions import Fraction
 from typing import Final
 
-from fhir_trial.facts.results import LabResult
+from fhir_trial.facts.results import NO_RANGES, LabResult
 from fhir_trial.quantities import Possible
 from fhir_trial.terminology import LabDefinition, Terminology
 from fhir_trial.times import Span
@@ -102,7 +102,7 @@ def _neutrophils(results: Iterable[LabResult]) -> Iterator[LabResult]:
 def _made(part: LabResult, possible: Possible, sources: tuple[LabResult, ...], original: str, unit: str) -> LabResult:
     return replace(
         part, role="derived", part=None, preference=_DERIVED_PREFERENCE, possible=possible, derived_from=sources,
-        original=original, unit=unit, flag=None, finding=None, ranges=(), method=None,
+        original=original, unit=unit, flag=None, finding=None, own_ranges=NO_RANGES, method=None,
     )  # fmt: skip
 
 

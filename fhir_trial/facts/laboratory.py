@@ -14,10 +14,10 @@ from typing import Final
 from fhir_trial.facts.derived import add_derived
 from fhir_trial.facts.latest import Band, Candidate, candidates
 from fhir_trial.facts.ranges import WhoseRange, normal_ranges
-from fhir_trial.facts.results import LabResult, NormalRange
+from fhir_trial.facts.results import NO_RANGES, LabResult, NormalRange, Ranges
 from fhir_trial.facts.values import Reading, converter_for, read_value
 from fhir_trial.records.model import Observation, PatientRecord
-from fhir_trial.terminology import Concept, LabCode, Terminology
+from fhir_trial.terminology import Concept, LabCode, LabDefinition, Terminology
 
 _STATUS_PROBLEMS: Final = {"modifier-extension": "modifier"}
 _ROLES: Final = ("reject", "accept", "accept_low", "derive", "proxy", "flag", "context", "panel", "order", "deprecated")
@@ -90,7 +90,7 @@ class _ResultReader:
             possible=reading.possible,
             finding=reading.finding,
             flag=self._flag(observation.interpretation),
-            ranges=self._ranges(observation, reading, analyte),
+            own_ranges=self._ranges(observation, reading, definition),
             problem=_problem(observation, reading, role),
             original=reading.original,
             unit=reading.unit,
@@ -99,11 +99,15 @@ class _ResultReader:
             is_titre=reading.is_titre,
         )
 
-    def _ranges(self, observation: Observation, reading: Reading, analyte: str) -> tuple[NormalRange, ...]:
+    def _ranges(self, observation: Observation, reading: Reading, definition: LabDefinition) -> Ranges:
         if not observation.ranges:
-            return ()
-        convert = converter_for(reading, self.terminology.laboratory(analyte))
-        return normal_ranges(observation.ranges, self.whose, observation.effective, convert, self._says_negative)
+            return NO_RANGES
+
+        def work_out() -> tuple[NormalRange, ...]:
+            convert = converter_for(reading, definition)
+            return normal_ranges(observation.ranges, self.whose, observation.effective, convert, self._says_negative)
+
+        return Ranges(work_out)
 
     def _says_negative(self, text: str) -> bool:
         return self.terminology.qualitative(text) == "negative"
@@ -111,7 +115,7 @@ class _ResultReader:
     def _flag(self, interpretation: Sequence[Concept]) -> str | None:
         if not interpretation:
             return None
-        said = {meaning for concept in interpretation for meaning in self.terminology.interpretation(concept)}
+        said = frozenset[str]().union(*map(self.terminology.interpretation, interpretation))
         if said & _POSITIVE and said & _NEGATIVE:
             return "indeterminate"  # flags that contradict each other are for a person
         return next((meaning for meaning in _FLAGS if meaning in said), None)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Final
 
 from fhir_trial.facts.moments import Moment
@@ -86,6 +86,7 @@ def find_ecgs(record: PatientRecord, terminology: Terminology, analyte: str, top
     An Observation that is a result of a final report on file speaks through that report.
     """
 
+    @cache
     def is_ecg(concept: Concept) -> bool:
         codes = terminology.lab_codes(concept)
         if codes:
@@ -116,6 +117,10 @@ def find_chest_imaging(record: PatientRecord, topic: Phrases) -> tuple[Finding, 
 
 
 def _imaging(record: PatientRecord, topic: Phrases) -> Iterator[Finding]:
+    @cache  # most observations share a few codes, and searching their words is slow
+    def titled(code: Concept) -> bool:
+        return topic.say("title", _title(code))
+
     for report in record.reports:
         title = _title(report.code, *report.categories)
         if topic.say("title", title):
@@ -124,12 +129,12 @@ def _imaging(record: PatientRecord, topic: Phrases) -> Iterator[Finding]:
             # "Radiology report": what was imaged stands in the text only, before anything it is compared with.
             yield _of_report(report, topic, measured=True, decisive=topic.say("decisive", named))
     for observation in record.observations:
-        title = _title(observation.code)
-        if topic.say("title", title):
-            yield _of_observation(observation, topic, measured=True, decisive=topic.say("decisive", title))
+        if titled(observation.code):
+            decisive = topic.say("decisive", _title(observation.code))
+            yield _of_observation(observation, topic, measured=True, decisive=decisive)
     for procedure in record.procedures:
-        title = _title(procedure.code)
-        if procedure.status in ("completed", None) and topic.say("title", title):
+        if procedure.status in ("completed", None) and titled(procedure.code):
+            title = _title(procedure.code)
             yield _of_procedure(procedure, title, topic, decisive=topic.say("decisive", title))
 
 

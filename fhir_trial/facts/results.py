@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from fractions import Fraction
+from typing import Final
 
 from fhir_trial.quantities import Possible
 from fhir_trial.records.model import Observation
@@ -32,6 +34,28 @@ class NormalRange:
     high_open: bool = False
 
 
+class Ranges:
+    """The reference ranges of one result, worked out when first asked for.
+
+    Only the few results that decide are asked: reading every range took a fifth of a screening.
+    """
+
+    __slots__ = ("_found", "_work_out")
+
+    def __init__(self, work_out: Callable[[], tuple[NormalRange, ...]]) -> None:
+        self._work_out = work_out
+        self._found: tuple[NormalRange, ...] | None = None
+
+    @property
+    def found(self) -> tuple[NormalRange, ...]:
+        if self._found is None:
+            self._found = self._work_out()
+        return self._found
+
+
+NO_RANGES: Final = Ranges(tuple)
+
+
 @dataclass(frozen=True, slots=True)
 class LabResult:
     """One result of one analyte.
@@ -44,7 +68,7 @@ class LabResult:
         possible: What its number can be, in ``unit``; None if it has no readable number.
         finding: The word it says: positive, negative, weak, indeterminate, invalid; None if none.
         flag: Its interpretation: above, below, within, abnormal, positive, negative, weak, indeterminate; None if none.
-        ranges: The reference ranges that apply; more than one only if nothing tells them apart.
+        own_ranges: What ``ranges`` are read from.
         problem: Why the number cannot be used, a constant word: "no-value", "not-final", "modifier", "unit-missing",
             "unit-not-understood", "implausible", "not-a-number", "text", "no-date", "rejected" (its code is known as not to be
             used); None if usable.
@@ -64,7 +88,7 @@ class LabResult:
     possible: Possible | None
     finding: str | None
     flag: str | None
-    ranges: tuple[NormalRange, ...]
+    own_ranges: Ranges
     problem: str | None
     original: str
     unit: str
@@ -72,6 +96,11 @@ class LabResult:
     derived_from: tuple[LabResult, ...] = ()
     method: str | None = None
     is_titre: bool = False
+
+    @property
+    def ranges(self) -> tuple[NormalRange, ...]:
+        """The reference ranges that apply; more than one only if nothing tells them apart."""
+        return self.own_ranges.found
 
     @property
     def usable(self) -> bool:

@@ -220,9 +220,8 @@ class _Reader:
         known = conversion(unit, definition)
         if known is None:
             return Reading(problem="unit-not-understood", original=original, recorded_unit=unit)
-        if known.factor != 1 or known.offset:
-            low, high = (None if end is None else known.apply(end) for end in (possible.low, possible.high))
-            possible = replace(possible, low=low, high=high)
+        if not known.changes_nothing:
+            possible = possible.map(known.apply)
         return self._plausible(possible, unit, original)
 
     def _unitless(self, possible: Possible, unit: str | None, original: str) -> Reading:

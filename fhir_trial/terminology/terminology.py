@@ -5,10 +5,11 @@ Pure look-ups on frozen tables, no input or output: `loading.load_terminology` r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
+from functools import cached_property, lru_cache
 
 from fhir_trial.terminology.concepts import Coding, Concept
 from fhir_trial.terminology.drugs import DrugIndex, DrugMatch
@@ -52,8 +53,17 @@ class Terminology:
 
     def lab_codes(self, concept: Concept) -> tuple[LabCode, ...]:
         """What its recognised codings measure; empty when none is."""
-        found = (code for coding in concept.codings for code in self.codes.get((coding.system, coding.code), ()))
-        return tuple(dict.fromkeys(found))
+        return self._known_codes(concept)
+
+    @cached_property
+    def _known_codes(self) -> Callable[[Concept], tuple[LabCode, ...]]:
+        """A patient's results have few different codes, and each is asked for again and again."""
+
+        def search(concept: Concept) -> tuple[LabCode, ...]:
+            found = (code for coding in concept.codings for code in self.codes.get((coding.system, coding.code), ()))
+            return tuple(dict.fromkeys(found))
+
+        return lru_cache(maxsize=4096)(search)
 
     def lab_by_text(self, concept: Concept, specimen: str | None = None) -> tuple[str, ...]:
         """The analytes its words name, only where no coding is recognised and none claims LOINC, SNOMED CT or RxNorm (R34).
@@ -83,11 +93,19 @@ class Terminology:
 
     def interpretation(self, said: str | Concept) -> frozenset[str]:
         """above, below, within, abnormal, positive, negative, weak, indeterminate: all that the flags say, which may conflict."""
+        return self._known_flags(said)
+
+    @cached_property
+    def _known_flags(self) -> Callable[[str | Concept], frozenset[str]]:
         words = self.maps["interpretation"]
-        if isinstance(said, str):
-            meaning = words.of_text(said)
-            return frozenset() if meaning is None else frozenset({meaning})
-        return frozenset(words.all_of(said))
+
+        def search(said: str | Concept) -> frozenset[str]:
+            if isinstance(said, str):
+                meaning = words.of_text(said)
+                return frozenset() if meaning is None else frozenset({meaning})
+            return frozenset(words.all_of(said))
+
+        return lru_cache(maxsize=4096)(search)
 
     def route(self, said: str | Concept) -> str | None:
         """The route class: oral, nasogastric, intravenous, topical, ...; None when not recognised."""

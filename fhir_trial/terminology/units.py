@@ -26,15 +26,25 @@ _INDEXED: Final = re.compile(r"1\.73")
 _ARBITRARY: Final = re.compile(r"\[(?!in_|lb_|ft_|oz_|deg|HPF|LPF)[^\]]*\]|%|\{", re.IGNORECASE)
 
 
+_NO_OFFSET: Final = Fraction(0)
+
+
 @dataclass(frozen=True, slots=True)
 class Conversion:
     """canonical value = value * factor + offset, exactly."""
 
     factor: Fraction
-    offset: Fraction = Fraction(0)
+    offset: Fraction = _NO_OFFSET
+
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether the unit is the canonical one, perhaps in another spelling."""
+        return self.factor == 1 and not self.offset
 
     def apply(self, value: Fraction) -> Fraction:
-        return value * self.factor + self.offset
+        if self.factor != 1:
+            value = value * self.factor
+        return value + self.offset if self.offset else value
 
 
 @lru_cache(maxsize=4096)
@@ -63,7 +73,7 @@ def conversion(unit: str, definition: LabDefinition) -> Conversion | None:
     if spelled is None and _MEGA.match(tidy(unit)):
         return None
     if spelled is not None:
-        return Conversion(definition.units[spelled], definition.offsets.get(spelled, Fraction(0)))
+        return Conversion(definition.units[spelled], definition.offsets.get(spelled, _NO_OFFSET))
     if not definition.open_units or definition.unit is None:
         return None
     ratio = _ucum_ratio(tidy(unit), definition.unit)

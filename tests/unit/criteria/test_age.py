@@ -62,7 +62,7 @@ def test_a_child_of_four_years_and_364_days_is_told_with_the_day_it_turns_five()
     assert str(answer.reason) == "Turns 5 on 2026-03-03, within the screening period."
     assert str(answer.next_step) == "Decide whether to screen now or on 2026-03-03."
     [evidence] = answer.evidence
-    assert (evidence.original, evidence.value, evidence.limit) == ("born 2021-03-03", "4", ">= 5 years")
+    assert (evidence.original, evidence.value, evidence.limit) == ("2021-03-03", "4", ">= 5 years")
 
 
 def test_without_a_birth_date_the_age_is_not_recorded() -> None:
