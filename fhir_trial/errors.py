@@ -1,7 +1,7 @@
 """What can go wrong, in the words of the person who has to mend it.
 
-Unknown is an answer and never an error: these classes are for broken things. Each names its FHIR issue type (OperationOutcome.issue.code)
-and the exit status of the command line (VER-03).
+Unknown is an answer and never an error: these classes are for broken things. Each names its FHIR issue type
+(OperationOutcome.issue.code) and the exit status of the command line (VER-03).
 """
 
 from __future__ import annotations

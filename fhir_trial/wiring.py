@@ -105,7 +105,9 @@ def screen_raw(
 
 
 @contextmanager
-def open_source(paths: Sequence[str | Path], server: str | None, patients: Sequence[str] = ()) -> Iterator[FileSource | ServerSource]:
+def open_source(
+    paths: Sequence[str | Path], server: str | None, patients: Sequence[str] = ()
+) -> Iterator[FileSource | ServerSource]:
     """Files, or a server by URL or configured name; closed afterwards."""
     if server is None:
         yield FileSource(paths)

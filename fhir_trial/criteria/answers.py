@@ -75,6 +75,7 @@ class Sentence:
 
 
 def say(template: str, **values: object) -> Sentence:
+    """A sentence: ``say("{name} is {value}.", name=..., value=...)``."""
     return Sentence(template, values)
 
 
@@ -139,24 +140,31 @@ class Answer:
 
 
 def met(reason: Sentence, evidence: Iterable[Evidence] = (), **more: Any) -> Answer:
+    """The sentence holds."""
     return Answer(Outcome.MET, reason, None, tuple(evidence), **more)
 
 
 def not_met(reason: Sentence, evidence: Iterable[Evidence] = (), **more: Any) -> Answer:
+    """It does not."""
     return Answer(Outcome.NOT_MET, reason, None, tuple(evidence), **more)
 
 
 def not_applicable(reason: Sentence, evidence: Iterable[Evidence] = (), **more: Any) -> Answer:
+    """It does not concern this person."""
     return Answer(Outcome.NOT_APPLICABLE, reason, None, tuple(evidence), **more)
 
 
-def unknown(why: Why, reason: Sentence, evidence: Iterable[Evidence] = (), *, next_step: Sentence | None = None, **more: Any) -> Answer:
+def unknown(
+    why: Why, reason: Sentence, evidence: Iterable[Evidence] = (), *, next_step: Sentence | None = None, **more: Any
+) -> Answer:
+    """Nothing usable is known."""
     return Answer(Outcome.UNKNOWN, reason, why, tuple(evidence), next_step, **more)
 
 
 def needs_clinician(
     why: Why, reason: Sentence, evidence: Iterable[Evidence] = (), *, next_step: Sentence | None = None, **more: Any
 ) -> Answer:
+    """Data exist, and the sentence asks for a person."""
     return Answer(Outcome.NEEDS_CLINICIAN, reason, why, tuple(evidence), next_step, **more)
 
 

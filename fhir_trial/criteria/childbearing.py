@@ -166,7 +166,8 @@ class ChildbearingPotential:
 
     def _by_menses(self, age: int, born: Evidence, case: Case) -> Answer:
         if age >= self.asked_below:
-            return met(say("Female, aged {age}: childbearing potential presumed, so what is asked of it applies.", age=age), (born,))
+            told = say("Female, aged {age}: childbearing potential presumed, so what is asked of it applies.", age=age)
+            return met(told, (born,))
         menses = self._menses(case, MensesSay.YES)
         if menses:  # R4: as from 12 on
             return met(say("Female, aged {age}, with menses on record.", age=age), (born, *menses))

@@ -1,6 +1,6 @@
 """Rules made of rules: all, any, at least n of, not, applies when, and the answer of another criterion.
 
-In a composite an undecided answer needs a clinician if any deciding part does, else it is unknown (R21); its ``why`` follows VER-14.
+An undecided composite needs a clinician if any deciding part does, else it is unknown (R21); its ``why`` is by VER-14.
 """
 
 from __future__ import annotations

@@ -21,8 +21,8 @@ _TYPES = ("Condition", "Encounter", "Procedure")
 class OnRecord:
     """A condition of a value set is on record.
 
-    As protocols put it: "Congestive heart failure", "history of malignancy within 5 years". Without a record the answer is unknown:
-    nothing on file does not mean never had (DATA-56).
+    As protocols put it: "Congestive heart failure", "history of malignancy within 5 years". Without a record the answer is
+    unknown: nothing on file does not mean never had (DATA-56).
 
     Attributes:
         value_set: Name of the value set.

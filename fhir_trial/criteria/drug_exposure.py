@@ -20,7 +20,8 @@ _TYPES = tuple(kind.value for kind in MedicationKind)
 class TreatedWith:
     """A drug of one of the classes was given or ordered within a window.
 
-    As protocols put it: "Previous treatment with rituximab", "no B-cell depletion within 6 months". Nothing on file is not "never taken".
+    As protocols put it: "Previous treatment with rituximab", "no B-cell depletion within 6 months". Nothing on file is not
+    "never taken".
 
     Attributes:
         drugs: Drug classes or ingredients of the medication table.

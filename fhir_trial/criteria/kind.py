@@ -24,9 +24,9 @@ class Kind(Protocol):
         ...
 
     def turning_points(self, case: Case) -> Iterable[date]:
-        """Days after ``case.as_of`` on which the clock alone may change the outcome: a superset is right, a missing day is a defect.
+        """Days after ``case.as_of`` on which the clock alone may change the outcome, of the whole or of a part.
 
-        They include the dates of data recorded for the future. The evaluator asks again on each, in order, until the outcome differs.
+        A superset is right, a missing day is a defect. They include the dates of data recorded for the future.
         """
         ...
 

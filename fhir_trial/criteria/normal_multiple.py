@@ -110,9 +110,10 @@ class LabTimesUln:
         return turning_points(case, self.asked())
 
     def in_words(self) -> str:
+        name, word = asked_name(self.analyte, self.called), "below" if self.strict else "at most"
         return (
-            f"the last {asked_name(self.analyte, self.called)} is {'below' if self.strict else 'at most'} {self.multiple} times the upper limit of normal "
-            f"of the same result (up to {self.fresh_days} days decide, up to {self.stale_days} days need a clinician)"
+            f"the last {name} is {word} {self.multiple} times the upper limit of normal of the same result "
+            f"(up to {self.fresh_days} days decide, up to {self.stale_days} days need a clinician)"
         )
 
     def asked(self) -> Asked:

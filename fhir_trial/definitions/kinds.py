@@ -10,7 +10,7 @@ import types
 import typing
 from collections.abc import Mapping
 from enum import Enum
-from functools import lru_cache
+from functools import cache
 from typing import Any, Literal
 
 from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validate
@@ -76,7 +76,7 @@ def _kind(name: str, written: Any) -> Kind:
 
 
 def messages_of(error: ValidationError) -> Any:
-    """marshmallow's messages as nested dicts and lists, whatever their first shape."""
+    """Marshmallow's messages as nested dicts and lists, whatever their first shape."""
     return error.normalized_messages()  # type: ignore[no-untyped-call]
 
 
@@ -109,7 +109,7 @@ class _AppliesWhenSchema(DefinitionSchema):
     rule = RuleField(required=True)
 
 
-@lru_cache(maxsize=None)
+@cache
 def schema_of(kind: type) -> type[Schema]:
     """The marshmallow schema of a dataclass; loading gives the dataclass. Its keys are the field names."""
     hints = typing.get_type_hints(kind)

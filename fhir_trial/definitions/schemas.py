@@ -72,7 +72,7 @@ class TrialSchema(DefinitionSchema):
 
 
 def flattened(messages: Any, path: tuple[str | int, ...] = ()) -> list[tuple[tuple[str | int, ...], str]]:
-    """marshmallow's nested messages as (path, sentence) pairs."""
+    """Marshmallow's nested messages as (path, sentence) pairs."""
     if isinstance(messages, dict):
         return [pair for key, inner in messages.items() for pair in flattened(inner, path + _step(key, inner))]
     if isinstance(messages, list):

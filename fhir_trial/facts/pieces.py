@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import cast
 from itertools import pairwise
 
 from fhir_trial.facts.courses import Course, Standing, days_between
@@ -92,8 +93,7 @@ def _has_days(course: Course, as_of: date) -> bool:
 
 def _spread(course: Course, world: World) -> list[Piece]:
     """The days of a course, step by step."""
-    assert course.start is not None  # noqa: S101 - _has_days has looked
-    first = world.first(course.start)
+    first = world.first(cast(Span, course.start))  # _has_days has looked
     last, unknown = _last_day(course, first, world)
     pieces = []
     for step in course.steps:

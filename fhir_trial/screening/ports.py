@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from fhir_trial.records.model import Issue, LoadState
 from fhir_trial.criteria.needs import Needs
+from fhir_trial.records.model import Issue, LoadState
 
 Json = dict[str, Any]
 
@@ -19,8 +19,9 @@ class RawPatient:
     Attributes:
         reference: ``Patient/id``, or the fullUrl where the Patient has no id; output is in this order (VER-08).
         patients: Copies of the Patient resource, newest last; more than one when several sources were merged (VER-07).
-        resources: The other resources of the patient, de-duplicated, and what they refer to (Medication, Specimen, Practitioner...).
+        resources: The other resources of the patient, de-duplicated, and what they refer to (Medication, Specimen ...).
         by_reference: Every way in which a resource of the source may be named -> resource: "Type/id", fullUrl, "urn:uuid:..".
+        names: ``id()`` of a resource without an id -> its fullUrl.
         states: For each FHIR type, what became of the question; a type not named has ``default_state``.
     """
 

@@ -31,7 +31,7 @@ class Evaluation:
         )
 
     def ends(self, criterion: str) -> Mapping[PartPath, date | None]:
-        """The first day on which the clock alone changes the answer to a criterion, and to each of its parts; None if none (VER-16).
+        """The first day on which the clock alone changes the answer to a criterion, and to each part; None if none (VER-16).
 
         Worked out when first asked for: the same data are screened again on each later day that may matter.
         """

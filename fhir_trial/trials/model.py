@@ -14,6 +14,8 @@ from fhir_trial.terminology import Terminology
 
 
 class CriterionType(StrEnum):
+    """An inclusion permits when met, an exclusion when not met."""
+
     INCLUSION = "inclusion"
     EXCLUSION = "exclusion"
 

@@ -14,6 +14,8 @@ from fhir_trial.trials.model import Criterion
 
 
 class Overall(StrEnum):
+    """What all answers together say (VER-15)."""
+
     POTENTIALLY_ELIGIBLE = "potentially-eligible"
     NOT_ELIGIBLE = "not-eligible"
     INDETERMINATE = "indeterminate"

@@ -18,8 +18,8 @@ Answered = Sequence[tuple[Criterion, Answer]]
 def overall(answers: Answered, patient: Patient, as_of: date) -> tuple[Overall, tuple[str, ...], tuple[str, ...]]:
     """The overall answer, what blocks, and what is missing.
 
-    Any criterion that does not permit makes the patient not eligible, in either stage; every prescreening criterion permitting makes
-    potentially eligible; otherwise indeterminate. Enrolment questions never keep a patient off the list (R2).
+    Any criterion that does not permit makes the patient not eligible, in either stage; every prescreening criterion permitting
+    makes potentially eligible; otherwise indeterminate. Enrolment questions never keep a patient off the list (R2).
     """
     counted = [(criterion, answer) for criterion, answer in answers if criterion.counts]
     if patient.replaced_by is not None:  # Readings, Patient: answered without its data, indeterminate

@@ -55,7 +55,9 @@ def test_every_comparator_against_every_kind_of_limit(line: str) -> None:
     assert found == [LETTERS[letter] for letter in expected]
 
 
-@pytest.mark.parametrize(("written", "touches"), [("<=75", True), (">=75", True), ("<75", True), ("~75", True), ("75", False), ("<=76", False)])
+@pytest.mark.parametrize(
+    ("written", "touches"), [("<=75", True), (">=75", True), ("<75", True), ("~75", True), ("75", False), ("<=76", False)]
+)
 def test_a_bound_equal_to_the_limit_touches_it(written: str, touches: bool) -> None:
     """R7."""
     assert possible(written).touches(LIMIT) is touches
@@ -99,7 +101,7 @@ def test_implausible_means_that_no_possible_value_is_plausible() -> None:
 def test_conversion_is_exact_where_binary_numbers_are_not() -> None:
     """units.md rule 4: 25 10*6/L is 25 /uL, 1 10*3/uL is 1 10*9/L."""
     assert Possible.exactly(Decimal("8.0")).times(Fraction(10)).at_least(Fraction(80)) is Truth.TRUE
-    assert Possible.exactly(Decimal("500")).times(Fraction(1, 1000)).at_least(Fraction(1, 2)) is Truth.TRUE
+    assert Possible.exactly(Decimal(500)).times(Fraction(1, 1000)).at_least(Fraction(1, 2)) is Truth.TRUE
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,8 @@ def test_a_fhir_date_stands_for_the_days_it_may_mean_in_the_sites_zone(text: str
 
 
 @pytest.mark.parametrize(
-    "text", ["", "yesterday", "2026-13", "2026-02-30", "20260228", "2026-02-28T25:00:00Z", "0000-01-01", "26-02-28", None, 2026, []]
+    "text",
+    ["", "yesterday", "2026-13", "2026-02-30", "20260228", "2026-02-28T25:00:00Z", "0000-01-01", "26-02-28", None, 2026, []],
 )
 def test_what_is_no_date_is_none(text: object) -> None:
     assert read_span(text, UTC) is None

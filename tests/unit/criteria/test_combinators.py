@@ -51,7 +51,9 @@ class Said:
         return f"says {self.word}"
 
 
-CASE = Case(cast(FactSheet, None), date(2026, 3, 2), None, lambda case, name: Said(name).answer(case), lambda case, name: [case.as_of])
+CASE = Case(
+    cast(FactSheet, None), date(2026, 3, 2), None, lambda case, name: Said(name).answer(case), lambda case, name: [case.as_of]
+)
 
 
 def parts(*words: str) -> tuple[Part, ...]:
@@ -104,7 +106,13 @@ def test_at_least_two_of_three(words: tuple[str, ...], outcome: Outcome) -> None
 
 @pytest.mark.parametrize(
     ("word", "outcome"),
-    [("met", Outcome.NOT_MET), ("not", Outcome.MET), ("unk", Outcome.UNKNOWN), ("ask", Outcome.NEEDS_CLINICIAN), ("n/a", Outcome.NOT_APPLICABLE)],
+    [
+        ("met", Outcome.NOT_MET),
+        ("not", Outcome.MET),
+        ("unk", Outcome.UNKNOWN),
+        ("ask", Outcome.NEEDS_CLINICIAN),
+        ("n/a", Outcome.NOT_APPLICABLE),
+    ],
 )
 def test_the_opposite(word: str, outcome: Outcome) -> None:
     assert Not(Part(Said(word))).answer(CASE).outcome is outcome

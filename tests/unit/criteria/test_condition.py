@@ -22,7 +22,12 @@ STORIES: list[tuple[str, OnRecord, list[dict[str, Any]], str]] = [
     ("words only", LUPUS, [condition("x") | {"code": {"text": "systemic lupus erythematosus"}}], "needs-clinician unstructured"),
     ("refuted", LUPUS, [condition("M32.9", **verified("refuted"))], "not-met"),
     ("entered in error", LUPUS, [condition("M32.9", **verified("entered-in-error"))], "unknown not-recorded"),
-    ("a role that only gives context", OnRecord("kidney_failure", "kidney failure"), [condition("N18.4")], "unknown not-recorded"),
+    (
+        "a role that only gives context",
+        OnRecord("kidney_failure", "kidney failure"),
+        [condition("N18.4")],
+        "unknown not-recorded",
+    ),
     ("a row for a clinician", OnRecord("ecg_or_heart", "heart disease"), [condition("I48.91")], "needs-clinician judgement"),
     ("ended, and it need not be active", LUPUS, [condition("M32.9", **clinical("remission"))], "met"),
     ("ended, and it must be active", PREGNANT, [condition("77386006", SNOMED, **clinical("resolved"))], "unknown not-recorded"),

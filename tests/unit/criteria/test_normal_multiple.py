@@ -336,6 +336,6 @@ def test_below_a_multiple_leaves_out_the_multiple_itself(value: str, expected: s
 
 
 @pytest.mark.parametrize("fields", [{}, {"at_most_times": "3", "below_times": "3"}, {"below_times": "0"}])
-def test_exactly_one_multiple_above_nought_is_written(fields: dict[str, str]) -> None:
+def test_exactly_one_multiple_above_nought_is_written(fields: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="times"):
         LabTimesUln("ast", **fields)

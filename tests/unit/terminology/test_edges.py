@@ -8,9 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from fhir_trial.terminology import Coding, Overlay, Terminology, load_terminology, mappings_folder
+from fhir_trial.terminology import Coding, Overlay, Terminology, load_terminology, loading, mappings_folder
 from fhir_trial.terminology import folder as folder_module
-from fhir_trial.terminology import loading
 from fhir_trial.terminology.loading import COMPILED
 from fhir_trial.terminology.systems import ICD10
 

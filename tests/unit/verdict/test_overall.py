@@ -72,7 +72,12 @@ def test_an_atom_that_does_not_count_neither_blocks_nor_is_missing() -> None:
 
 @pytest.mark.parametrize(
     ("outcome", "conclusion"),
-    [(MET, Overall.NOT_ELIGIBLE), (NOT, Overall.POTENTIALLY_ELIGIBLE), (UNK, Overall.INDETERMINATE), (NA, Overall.POTENTIALLY_ELIGIBLE)],
+    [
+        (MET, Overall.NOT_ELIGIBLE),
+        (NOT, Overall.POTENTIALLY_ELIGIBLE),
+        (UNK, Overall.INDETERMINATE),
+        (NA, Overall.POTENTIALLY_ELIGIBLE),
+    ],
 )
 def test_an_exclusion_permits_when_not_met(outcome: Outcome, conclusion: Overall) -> None:
     assert overall([asked("E1", outcome, type=CriterionType.EXCLUSION)], PATIENT, AS_OF)[0] is conclusion
@@ -113,7 +118,23 @@ def test_a_replaced_record_is_indeterminate_whatever_it_holds() -> None:
 
 def test_an_answer_is_found_by_its_criterion() -> None:
     answers = (asked("C1", MET), asked("C2", NOT))
-    verdict = Verdict("Patient/p1", "t", "1", AS_OF, None, Overall.NOT_ELIGIBLE, answers, ("C2",), (), (), {}, None, None, (), lambda name: {(): AS_OF})
+    verdict = Verdict(
+        "Patient/p1",
+        "t",
+        "1",
+        AS_OF,
+        None,
+        Overall.NOT_ELIGIBLE,
+        answers,
+        ("C2",),
+        (),
+        (),
+        {},
+        None,
+        None,
+        (),
+        lambda name: {(): AS_OF},
+    )
 
     assert verdict.answer("C2") is answers[1][1]
     assert verdict.holds_until("C2") == AS_OF
