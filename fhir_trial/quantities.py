@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 from fractions import Fraction
 
 from fhir_trial.logic import Truth
@@ -123,23 +123,17 @@ def read_decimal(raw: object) -> Decimal | None:
     return number if number is not None and number.is_finite() else None
 
 
+_EXACT = Context(prec=60)
+_ROUNDED = Context(prec=12)
+
+
 def write_number(number: Number) -> str:
     """A decimal string: exact where the number has one, else to twelve significant digits."""
     if isinstance(number, Decimal):
         return format(number, "f")
-    number = Fraction(number)
-    rest = number.denominator
-    for prime in (2, 5):
-        while rest % prime == 0:
-            rest //= prime
-    if rest != 1:
-        return format(Decimal(f"{float(number):.12g}"), "f")
-    if number.denominator == 1:
-        return str(number.numerator)
-    places = 0
-    while (number * 10**places).denominator != 1:
-        places += 1
-    digits = (number * 10**places).numerator
-    sign, digits = ("-", -digits) if digits < 0 else ("", digits)
-    whole = str(digits).rjust(places + 1, "0")
-    return f"{sign}{whole[:-places]}.{whole[-places:]}"
+    fraction = Fraction(number)
+    over, under = Decimal(fraction.numerator), Decimal(fraction.denominator)
+    quotient = _EXACT.divide(over, under)
+    if Fraction(quotient) != fraction:
+        quotient = _ROUNDED.divide(over, under)
+    return format(quotient.normalize(_EXACT), "f")

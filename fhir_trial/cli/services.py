@@ -38,12 +38,12 @@ def serve(**given: Any) -> None:
     from fhir_trial.wiring import ScreeningService
 
     settings = settings_with(given)
-    listener = listen(settings.host, settings.port)
-    service = ScreeningService(settings)
-    service.prepare()
-    app = create_app(settings, service)
-    click.echo(url_of(listener))
-    run(app, listener, settings.threads)
+    with listen(settings.host, settings.port) as listener:
+        service = ScreeningService(settings)
+        service.prepare()
+        app = create_app(settings, service)
+        click.echo(url_of(listener))
+        run(app, listener, settings.threads)
 
 
 def settings_with(given: dict[str, Any]) -> Settings:

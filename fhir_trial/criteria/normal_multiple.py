@@ -170,7 +170,9 @@ class LabTimesUln:
         terminology, on = case.facts.terminology, result.day
         whose = WhoseRange.of(case.facts.record.patient)
         age = age_in_years(whose.born, on) if whose.born is not None else None
-        limit = terminology.site_limit(self.analyte, on, None, whose.sex, age)
+        laboratories = result.observation.performers or (None,)
+        named = (terminology.site_limit(self.analyte, on, laboratory, whose.sex, age) for laboratory in laboratories)
+        limit = next((found for found in named if found is not None), None)
         if limit is None or limit.high is None:
             return ()
         known = conversion(limit.unit, terminology.laboratory(self.analyte))

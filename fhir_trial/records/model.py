@@ -140,6 +140,7 @@ class Observation:
         siblings: Other components of the same Observation, and the Observation itself where it has a value (oxygen beside
             saturation), without this one.
         members: Names of hasMember; those that are not on file otherwise are read as well.
+        performers: Their displays, such as the laboratory's name, by which a site's table of limits knows it.
     """
 
     origin: Origin
@@ -161,6 +162,7 @@ class Observation:
     unusable: str | None = None
     siblings: tuple[Observation, ...] = ()
     members: tuple[str, ...] = ()
+    performers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,7 @@ def _read(page: Page, setting: Setting) -> Observation:
         performed="performer" in resource and _performed(page),
         unusable=page.unusable,
         members=page.names(resource, "hasMember") if "hasMember" in resource else (),
+        performers=tuple(_performers(page)) if "performer" in resource else (),
     )
 
 
@@ -110,6 +111,12 @@ def _components(page: Page, whole: Observation) -> Iterator[Observation]:
 def _performed(page: Page) -> bool:
     named = page.objects(page.resource, "performer")
     return any(item.get("reference") or item.get("display") or item.get("identifier") for item in named)
+
+
+def _performers(page: Page) -> Iterator[str]:
+    for item in page.objects(page.resource, "performer"):
+        if (name := page.string(item, "display", "performer")) is not None:
+            yield name
 
 
 # dates

@@ -122,7 +122,7 @@ def table(answers: list[Json]) -> Table:
     """A row for each patient."""
     shown = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("Patient", "Overall", "Blocked by", "Missing", "Subject", "Observation"):
-        shown.add_column(title, overflow="fold", no_wrap=title == "Overall")
+        shown.add_column(title, overflow="fold", no_wrap=title in ("Patient", "Overall"))
     for answer in answers:
         verdict = answer["verdict"]
         written = {kind: action for kind, action, _ in outcomes(answer)}
@@ -181,8 +181,9 @@ def _is_under(resource: Json, system: str) -> bool:
 
 
 def explain_one(server: str, answers: list[Json], console: Console, findings: Findings) -> None:
-    """The explanation of the first undecided patient (or the first of all), screened anew without the service."""
-    chosen = next((answer for answer in answers if answer["verdict"]["overall"] == "indeterminate"), answers[0])["verdict"]
+    """The explanation of the undecided patient with the least missing, screened anew without the service."""
+    undecided = [answer for answer in answers if answer["verdict"]["overall"] == "indeterminate"]
+    chosen = min(undecided or answers, key=lambda answer: len(answer["verdict"]["missing"]))["verdict"]
     trial = load_trial(TRIAL)
     with open_source((), server, (chosen["patient"],)) as source:
         verdict = screen_raw(find_patient(source, chosen["patient"], trial), trial, as_of=AS_OF)

@@ -28,6 +28,8 @@ from fhir_trial.sources.report import ReadReport
 
 Json = dict[str, Any]
 _AMBIGUOUS = ""
+#: No criterion asks for them by name, and they alone state that nothing is taken or known (DATA-38).
+_STATE_ABSENCE = frozenset({"Composition", "List"})
 
 
 @dataclass(slots=True)
@@ -147,7 +149,7 @@ class Grouping:
         return local if chart is not None and not is_elsewhere else None
 
     def _file(self, entry: Entry, number: int, chart: _Chart) -> None:
-        if self._wanted and entry.resource["resourceType"] not in self._wanted:
+        if self._wanted and entry.resource["resourceType"] not in self._wanted | _STATE_ABSENCE:
             return
         name = _reference(entry) or entry.full_url or f"{entry.place}#{len(chart.entries)}"
         chart.scopes.add(number)

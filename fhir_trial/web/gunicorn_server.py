@@ -33,9 +33,9 @@ class _Server(BaseApplication):  # type: ignore[misc]
 
 
 def serve(app: Flask, listener: socket.socket, threads: int) -> None:
-    """Serves on the socket until SIGINT or SIGTERM, then ends the process."""
+    """Takes the socket over, and serves until SIGINT or SIGTERM, then ends the process."""
     options = {
-        "bind": f"fd://{listener.fileno()}",
+        "bind": f"fd://{listener.detach()}",  # gunicorn closes it
         "workers": 1,
         "worker_class": "gthread",
         "threads": threads,

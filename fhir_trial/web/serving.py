@@ -64,8 +64,4 @@ def serve_plainly(app: Flask, listener: socket.socket) -> None:
             """Says nothing."""
 
     host, port = listener.getsockname()[:2]
-    server = make_server(host, port, app, threaded=True, request_handler=Quiet, fd=listener.fileno())
-    try:
-        server.serve_forever()
-    except KeyboardInterrupt:
-        server.server_close()
+    make_server(host, port, app, threaded=True, request_handler=Quiet, fd=listener.fileno()).serve_forever()  # until Ctrl-C

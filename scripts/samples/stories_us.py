@@ -46,6 +46,7 @@ def theo() -> Json:
     chart.in_order("alc")
     chart.lab("wbc", "5.2", _SAME_MINUTE)
     chart.lab("lymphocytes_percent", "27", _SAME_MINUTE)
+    chart.lab("sm", "37", ago(50))
     chart.consent("consent", ago(2))
     return chart.bundle()
 
@@ -60,7 +61,6 @@ def omar() -> Json:
     chart.three_failed()
     chart.in_order("platelets")
     chart.lab("platelets", "40", interpretation=flag("LL", "Critical low"))
-    chart.consent("refused", ago(40), decision="deny")
     return chart.bundle()
 
 

@@ -64,7 +64,8 @@ def test_each_variable_sets_its_attribute(
     ("name", "written"),
     [
         ("WRITE_BACK", "everything"), ("CREATE_STUDY", "perhaps"), ("OBSERVATIONS", "some"), ("PORT", "http"), ("PORT", "65536"),
-        ("PORT", "-1"), ("LARGEST_BODY", "1023"), ("THREADS", "0"), ("LOG_LEVEL", "loud"), ("TENANT", " "), ("SERVERS", "nameless"),
+        ("PORT", "-1"), ("LARGEST_BODY", "1023"), ("THREADS", "0"), ("LOG_LEVEL", "loud"), ("TENANT", " "),
+        ("SERVERS", "nameless"),
     ],
 )  # fmt: skip
 def test_a_wrong_value_is_refused_by_name_and_not_repeated(monkeypatch: pytest.MonkeyPatch, name: str, written: str) -> None:
@@ -92,7 +93,7 @@ def test_every_mistake_is_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_misspelt_name_is_answered_with_the_nearest_right_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FHIR_TRIAL_WRITEBACK", "off")
 
-    with pytest.raises(UsageError, match="FHIR_TRIAL_WRITEBACK: unknown setting. Did you mean FHIR_TRIAL_WRITE_BACK?"):
+    with pytest.raises(UsageError, match=r"FHIR_TRIAL_WRITEBACK: unknown setting\. Did you mean FHIR_TRIAL_WRITE_BACK\?"):
         read_settings()
 
 

@@ -86,6 +86,18 @@ def test_an_unknown_comparator_is_not_guessed_at() -> None:
     assert Possible.compared("ad", Decimal(5)) is None
 
 
+@pytest.mark.parametrize("comparator", [None, "", "="])
+def test_no_comparator_means_exactly(comparator: str | None) -> None:
+    assert Possible.compared(comparator, 5) == Possible.exactly(5)
+
+
+def test_a_converted_bound_stays_near_open_and_in_order() -> None:
+    assert possible("~5").map(lambda number: number * 2) == possible("~10")
+    assert possible(">5").map(lambda number: number * 2) == possible(">10")
+    assert possible("<5").map(lambda number: number + 1) == possible("<6")
+    assert Possible.between(1, 2).map(lambda number: number * 10) == Possible.between(10, 20)
+
+
 def test_implausible_means_that_no_possible_value_is_plausible() -> None:
     low, high = Fraction(20), Fraction(250)
 
@@ -134,6 +146,11 @@ def test_only_a_json_number_is_a_number(raw: object, number: Decimal | None) -> 
         (Fraction(1, 2), "0.5"),
         (Fraction(-5, 1000), "-0.005"),
         (Fraction(1, 3), "0.333333333333"),
+        (Fraction(2 * 10**12 + 1, 3), "666666666667"),
+        (Fraction(1, 3 * 10**15), "0.000000000000000333333333333"),
+        (Fraction(0), "0"),
+        (Fraction(-7, 5), "-1.4"),
+        (Fraction(1, 2**20), "0.00000095367431640625"),
         (Fraction(12345678, 1), "12345678"),
         (7, "7"),
     ],

@@ -9,10 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fhir_trial import times
 from fhir_trial.logic import Truth
 from fhir_trial.times import FAR_FUTURE, FAR_PAST, Span, add_days, add_months, age_in_years, birthday, read_span
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
+
+
+@pytest.fixture(autouse=True)
+def nothing_read_before() -> None:
+    """Dates read before are kept; each test reads its own."""
+    times._read_span.cache_clear()
 
 
 #    as recorded                          first         last
@@ -97,6 +104,16 @@ def test_an_interval_that_reaches_beyond_the_day_is_cut_there() -> None:
     cut = span.until(date(2026, 2, 10))
     assert cut is not None
     assert (cut.first, cut.last, cut.text) == (date(2026, 2, 1), date(2026, 2, 10), "2026-02")
+    assert span.until(date(2026, 2, 1)) == Span(date(2026, 2, 1), date(2026, 2, 1), None, "2026-02")
+
+
+def test_what_is_cut_keeps_its_moment() -> None:
+    moment = datetime(2026, 2, 1, tzinfo=UTC)
+
+    cut = Span(date(2026, 2, 1), date(2026, 2, 28), moment, "2026-02").until(date(2026, 2, 10))
+
+    assert cut is not None
+    assert cut.instant == moment
 
 
 def test_a_day_as_a_span_is_exact() -> None:
@@ -122,6 +139,9 @@ def test_day_counts_are_held_within_the_calendar() -> None:
     assert add_days(FAR_FUTURE, 1) == FAR_FUTURE
     assert add_months(FAR_PAST, -1) == FAR_PAST
     assert add_months(FAR_FUTURE, 1) == FAR_FUTURE
+    assert add_months(date(1, 2, 1), -1) == date(1, 1, 1)
+    assert add_months(date(1, 3, 31), -1) == date(1, 2, 28)
+    assert add_months(date(9999, 10, 31), 1) == date(9999, 11, 30)
     assert add_days(date(2026, 3, 1), -28) == date(2026, 2, 1)
 
 

@@ -49,7 +49,8 @@ def test_own_names_are_answered(client: FlaskClient, host: str) -> None:
 @pytest.mark.parametrize(
     "host",
     ["", "evil.example.invalid", "localhost.evil.example.invalid", "127.0.0.1.evil.example.invalid", "evil.example.invalid:8090",
-     "localhost@evil.example.invalid", "localhost:8090@evil.example.invalid", "127.0.0.2", "localhost:port", "localhost/evil", "[::1", "::1"],
+     "localhost@evil.example.invalid", "localhost:8090@evil.example.invalid", "127.0.0.2",
+     "localhost:port", "localhost/evil", "[::1", "::1"],
 )  # fmt: skip
 def test_a_foreign_host_is_refused(client: FlaskClient, service: FakeService, host: str) -> None:
     """Or a page of a foreign name that resolves to 127.0.0.1 could read patients (DNS rebinding)."""
@@ -72,8 +73,8 @@ def test_a_server_that_listens_beyond_loopback_answers_nothing(client: FlaskClie
 
 @pytest.mark.parametrize(
     ("address", "is_it"),
-    [("127.0.0.1", True), ("127.8.8.8", True), ("::1", True), ("[::1]", True), ("localhost", True), ("0.0.0.0", False), ("::", False),
-     ("10.0.0.1", False), ("", False), ("localhost.example.invalid", False), ("*", False)],
+    [("127.0.0.1", True), ("127.8.8.8", True), ("::1", True), ("[::1]", True), ("localhost", True), ("0.0.0.0", False),
+     ("::", False), ("10.0.0.1", False), ("", False), ("localhost.example.invalid", False), ("*", False)],
 )  # fmt: skip
 def test_loopback_is_told_from_everything_else(address: str, is_it: bool) -> None:
     assert is_loopback(address) is is_it

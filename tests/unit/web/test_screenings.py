@@ -116,7 +116,8 @@ def test_each_missing_member_is_an_issue_of_its_own(client: FlaskClient) -> None
 @pytest.mark.parametrize(
     "body",
     [
-        "", "{", "null null", "{'patient': 1}", '{"patient": "Patient/p1", "patient": "Patient/p2", "trial": "t"}', '{"write": NaN}', "[" * 9000,
+        "", "{", "null null", "{'patient': 1}", '{"patient": "Patient/p1", "patient": "Patient/p2", "trial": "t"}',
+        '{"write": NaN}', "[" * 9000,
         b'{"patient": "Patient/\xff"}', b"\xef\xbb\xbf{}",
     ],
 )  # fmt: skip
