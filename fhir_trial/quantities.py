@@ -7,17 +7,17 @@ interval straddles the limit. Source: FHIR R4 Quantity.comparator, Range, Ratio.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Context, Decimal
 from fractions import Fraction
+
+from msgspec import Struct
 
 from fhir_trial.logic import Truth
 
 Number = Fraction | Decimal | int
 
 
-@dataclass(frozen=True, slots=True)
-class Possible:
+class Possible(Struct, frozen=True, gc=False):
     """An interval of exact numbers; None is unbounded.
 
     Attributes:
@@ -117,10 +117,18 @@ class Possible:
 
 def read_decimal(raw: object) -> Decimal | None:
     """A JSON number as it stands, with its digits; None for a string (R34), NaN or anything else."""
-    if isinstance(raw, bool):
-        return None
-    number = Decimal(repr(raw)) if isinstance(raw, float) else Decimal(raw) if isinstance(raw, Decimal | int) else None
-    return number if number is not None and number.is_finite() else None
+    match raw:
+        case Decimal():
+            number = raw
+        case bool():
+            return None
+        case int():
+            return Decimal(raw)
+        case float():
+            number = Decimal(repr(raw))
+        case _:
+            return None
+    return number if number.is_finite() else None
 
 
 _EXACT = Context(prec=60)

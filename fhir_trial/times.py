@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from calendar import monthrange
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
+
+from msgspec import Struct
 
 from fhir_trial.logic import Truth
 
@@ -21,8 +22,7 @@ FAR_PAST = date(1, 1, 1)
 FAR_FUTURE = date(9999, 12, 31)
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Struct, frozen=True, gc=False):
     """The calendar days that a FHIR date, dateTime, instant or Period may mean, both ends included.
 
     Attributes:

@@ -12,13 +12,12 @@ from pathlib import Path
 
 import msgspec
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from scripts.samples import stories_chinese, stories_ips, stories_us
+from scripts.samples import stories_chinese, stories_ips, stories_us, stories_us_records
 
-SAMPLES = ROOT / "sample_bundles"
-_STORIES = (*stories_us.STORIES, *stories_ips.STORIES, *stories_chinese.STORIES)
+SAMPLES = Path(__file__).resolve().parent.parent / "sample_bundles"
+_STORIES = (*stories_us.STORIES, *stories_us_records.STORIES, *stories_ips.STORIES, *stories_chinese.STORIES)
 
 
 def main(arguments: list[str]) -> int:

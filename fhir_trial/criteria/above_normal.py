@@ -7,8 +7,10 @@ widely.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
+
+from msgspec.structs import replace
 
 from fhir_trial.criteria.answers import Answer, Outcome, Role, Why, with_evidence
 from fhir_trial.criteria.any_positive import (

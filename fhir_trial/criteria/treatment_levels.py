@@ -190,7 +190,11 @@ def class_history(
 
 
 def _known(case: Case, drug_class: str) -> list[Course]:
-    """Courses of a class on file by then that were, or may have been, taken."""
+    """Courses of a class on file by then that were, or may have been, taken; every lower class asks for them too."""
+    return case.facts.once(("courses by then", drug_class, case.as_of), lambda: _find_known(case, drug_class))
+
+
+def _find_known(case: Case, drug_class: str) -> list[Course]:
     return [
         course
         for course in case.facts.medications.of(drug_class)

@@ -6,10 +6,12 @@ A derived value is a candidate at its date, behind a direct one of that day (cli
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 from typing import Final
+
+from msgspec.structs import replace
 
 from fhir_trial.facts.results import NO_RANGES, LabResult
 from fhir_trial.quantities import Possible

@@ -71,12 +71,12 @@ DailyDose = Dose | Unreadable
 
 def total(doses: list[DailyDose]) -> DailyDose:
     """The sum; unreadable as soon as one of them is."""
-    whole = Dose.of(0)
+    whole: Dose | None = None
     for dose in doses:
         if isinstance(dose, Unreadable):
             return dose
-        whole = whole + dose
-    return whole
+        whole = dose if whole is None else whole + dose
+    return Dose.of(0) if whole is None else whole
 
 
 def daily_dose(dosage: Dosage, strength: Strength | None, terminology: Terminology) -> DailyDose:

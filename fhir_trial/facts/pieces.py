@@ -10,10 +10,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from typing import cast
 from itertools import pairwise
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from fhir_trial.facts.courses import Course, Standing, days_between
 from fhir_trial.facts.doses import DailyDose
@@ -42,8 +45,7 @@ class World:
         return span.first if self.early_end else span.last
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(Struct, frozen=True):
     """Days of one dose, both ends included; an end that nobody knows is FAR_FUTURE.
 
     Attributes:

@@ -36,6 +36,8 @@ def level_on(pieces: Iterable[Piece], day: date) -> Level:
 
 def _dose(pieces: Sequence[Piece]) -> DailyDose:
     """Orders speak first, then reports, then supplies; an order that says nothing readable leaves the word to a report."""
+    if len(pieces) == 1:  # nearly always
+        return pieces[0].dose
     said = [
         _ordered([piece for piece in pieces if piece.course.kind is kind])
         for kind in (MedicationKind.REQUEST, MedicationKind.STATEMENT, MedicationKind.DISPENSE)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from fractions import Fraction
 from typing import Final
+
+from msgspec import Struct
 
 from fhir_trial.quantities import Possible
 from fhir_trial.records.model import Observation
@@ -16,8 +17,7 @@ _SPEAKING = frozenset({"accept", "accept_low", "text", "derived"})
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class NormalRange:
+class NormalRange(Struct, frozen=True):
     """A reference range of the same result that applies to this patient, in the analyte's unit.
 
     Attributes:
@@ -56,8 +56,7 @@ class Ranges:
 NO_RANGES: Final = Ranges(tuple)
 
 
-@dataclass(frozen=True, slots=True)
-class LabResult:
+class LabResult(Struct, frozen=True):
     """One result of one analyte.
 
     Attributes:

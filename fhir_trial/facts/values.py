@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from typing import Final, assert_never
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from fhir_trial.facts.titres import is_decimal_titre, plain, read_titre, titre_of_ratio
 from fhir_trial.quantities import Possible
@@ -34,8 +37,7 @@ _SHARE: Final = LabDefinition(
 _RAW_PARTS: Final = frozenset({"flow", "inspired_concentration", "device"})
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """What was read.
 
     Attributes:

@@ -6,8 +6,10 @@ Source: FHIR R4 Observation; DATA-57, DATA-58, DATA-62, DATA-63, DATA-64, DATA-6
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from fhir_trial.records.gathered import Gathered
 from fhir_trial.records.model import Observation

@@ -153,8 +153,11 @@ class Page:
         return None
 
     def concepts(self, node: Json, key: str, path: str = "") -> tuple[Concept, ...]:
-        if node.get(key) is None:
+        value = node.get(key)
+        if value is None:
             return ()
+        if isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict):  # nearly always
+            return (self.read_concept(value[0], path or key),)
         return tuple([self.read_concept(item, path or key) for item in self.one_or_more(node, key, path)])
 
     def read_concept(self, value: Json, path: str) -> Concept:
@@ -361,6 +364,8 @@ def read_moment(value: Any, zone: tzinfo) -> datetime | None:
     except ValueError:
         span = read_span(value, zone)
         return None if span is None else span.instant
+    if found.tzinfo is UTC:
+        return found
     try:
         return (found.replace(tzinfo=zone) if found.tzinfo is None else found).astimezone(UTC)
     except OverflowError:

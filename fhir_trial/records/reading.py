@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, tzinfo
 
+from msgspec import structs
+
 from fhir_trial.records.absences import read_composition, read_list
 from fhir_trial.records.completeness import Completeness, not_read
 from fhir_trial.records.conditions import read_condition, read_encounter
@@ -127,7 +129,7 @@ class _Reading:
             self.completeness.read_labels(page)
             copies.append(read_patient(page))
         patient = merged(copies)
-        patient = replace(patient, origin=replace(patient.origin, reference=self.raw.reference))
+        patient = replace(patient, origin=structs.replace(patient.origin, reference=self.raw.reference))
         for element in sorted(patient.disagreements):
             text = f"Copies of the patient differ in {element}."
             self.issues.append(Issue("patient-copies-differ", "error", self.raw.reference, element, text))

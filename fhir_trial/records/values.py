@@ -27,8 +27,12 @@ _NO_VALUE_WORDS = frozenset(
 
 def read_quantity(page: Page, node: Json, key: str, path: str = "") -> Quantity | None:
     """A Quantity, SimpleQuantity, Age or Duration; None when it is absent or no object."""
-    value = page.object(node, key, path)
-    return None if value is None else _quantity(page, value, f"{path}.{key}" if path else key)
+    value = node.get(key)
+    if isinstance(value, dict):
+        return _quantity(page, value, f"{path}.{key}" if path else key)
+    if value is not None:
+        page.odd(path, key, "an object")
+    return None
 
 
 def _quantity(page: Page, value: Json, path: str) -> Quantity:

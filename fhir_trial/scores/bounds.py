@@ -89,11 +89,9 @@ def _looked_up(item: ScoreItem, facts: FactSheet, first: date, last: date) -> tu
     showing: list[LabResult] = []
     said: list[Truth] = []
     for analyte, limit in _limits(item):
-        definition = facts.terminology.laboratory(analyte)
+        test, number = _test(item, limit, facts.terminology.laboratory(analyte))
         readings = [
-            (result, reading_of(result, *_test(item, limit, definition)))
-            for result in facts.results(analyte)
-            if _within(result, first, last)
+            (result, reading_of(result, test, number)) for result in facts.results(analyte) if _within(result, first, last)
         ]
         yes = [result for result, truth in readings if truth is Truth.TRUE]
         showing.extend(yes[-1:])

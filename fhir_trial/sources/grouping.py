@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from fhir_trial.records.model import Issue
@@ -115,13 +116,14 @@ class Grouping:
                 self._everywhere[entry.full_url] = _AMBIGUOUS
 
     def _deal_out(self) -> None:
+        named = cache(self._patient_named)  # everything is in by now, and most resources name the same few patients
         for number, entry in self._waiting:
             link = patient_link(entry.resource)
             if link is None:
                 if entry.resource["resourceType"] not in MAY_LACK_PATIENT:
                     self._report.count("no-subject")
                 continue
-            reference = self._patient_named(link, number)
+            reference = named(link, number)
             if reference is not None:
                 self._file(entry, number, self._charts[reference])
             elif "/" in link and not link.startswith("urn:") and not last_two(link).startswith("Patient/"):

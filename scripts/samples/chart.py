@@ -20,6 +20,9 @@ SCREENING = date(2026, 3, 2)
 #: Made up; says so in every Patient.
 SYNTHETIC = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "HTEST", "display": "test health data"}
 
+#: The results for which the first trial has a limit.
+LIMITED = ("alc", "anc", "cd19", "hemoglobin", "platelets", "lvef", "egfr", "ast", "alt", "bilirubin", "spo2")
+
 _CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
 
 
@@ -131,7 +134,9 @@ class Chart:
         return self.report("ecg", "12 lead ECG", says, on, code=coded(LOINC, "11524-6", loinc_name("11524-6")), **content)
 
     def chest_ct(self, says: str | None, on: str, **content: Any) -> Json:
-        return self.report("chest-ct", "CT chest", says, on, code=coded(LOINC, "24627-2", loinc_name("24627-2"), "CT chest"), **content)
+        return self.report(
+            "chest-ct", "CT chest", says, on, code=coded(LOINC, "24627-2", loinc_name("24627-2"), "CT chest"), **content
+        )
 
     def score(self, name: str, title: str, value: Any, on: str, **content: Any) -> Json:
         """A total that somebody wrote down; no standard code of it is known."""

@@ -1,6 +1,6 @@
 """A Chinese hospital, fictitious: local codes, Chinese text, flags as arrows and words, +08:00, limits in a table of its own.
 
-The codes, words and limits are those of mappings/sites/bailuhe/overlay.yaml; without that overlay most of it cannot be understood.
+Its codes, words and limits are those of mappings/sites/bailuhe/overlay.yaml; without that overlay most of it means nothing.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scripts.samples.chart import SYNTHETIC, Chart, Json, ago, coded, quantity, reference_range
+from scripts.samples.chart import LIMITED, SYNTHETIC, Chart, Json, ago, coded, quantity, reference_range
 from scripts.samples.codes import ICD10
 
 HIS = "https://his.bailuhe.example.invalid"
@@ -83,7 +83,9 @@ class HospitalChart(Chart):
             birthDate=birth,
         )
 
-    def lab(self, name: str, value: str | None = None, on: str | None = None, *, arrow: str | None = None, **content: Any) -> Json:
+    def lab(
+        self, name: str, value: str | None = None, on: str | None = None, *, arrow: str | None = None, **content: Any
+    ) -> Json:
         """A numeric result, its unit as printed, its flag as an arrow or a word."""
         item = ITEMS[name]
         if item.low or item.high:
@@ -164,8 +166,7 @@ class HospitalChart(Chart):
 
     def in_order(self, *without: str) -> None:
         """Recent results that fulfil every limit, but for those named."""
-        names = ("alc", "anc", "cd19", "hemoglobin", "platelets", "lvef", "egfr", "ast", "alt", "bilirubin", "spo2", "dsdna")
-        for name in names:
+        for name in (*LIMITED, "dsdna"):
             if name not in without:
                 self.lab(name)
         self.ecg_says("正常心电图", ago(34))

@@ -1,4 +1,4 @@
-"""The International Patient Summary, as European systems send it: a document, statements, SNOMED CT and ATC, SI units, urn:uuid."""
+"""The International Patient Summary, as European systems send it: a document, statements, SNOMED CT, ATC, SI units, urn:uuid."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterable
 from typing import Any
 
-from scripts.samples.chart import SYNTHETIC, Chart, Json, ago, coded, flag, quantity, reference_range
+from scripts.samples.chart import LIMITED, SYNTHETIC, Chart, Json, ago, coded, flag, quantity, reference_range
 from scripts.samples.codes import ATC, LOINC, SI_TESTS, SNOMED, Test, diagnosis_name, ingredient_codes, loinc_name
 
 CONDITION = "http://terminology.hl7.org/CodeSystem"
@@ -58,6 +58,14 @@ class SummaryChart(Chart):
         whole = super().bundle()
         entries = whole.pop("entry")
         return whole | {"identifier": identifier, "timestamp": f"{ago(1)}T12:00:00+01:00", "entry": entries}
+
+    def transaction(self) -> Json:
+        """The same resources without a document around them, as one system hands them to another."""
+        whole = super().bundle() | {"type": "transaction"}
+        for entry in whole["entry"]:
+            resource = entry["resource"]
+            entry["request"] = {"method": "PUT", "url": f"{resource['resourceType']}/{resource['id']}"}
+        return whole
 
     def _section(self, code: str, title: str, kinds: tuple[str, ...], listed: Iterable[Json]) -> Json:
         section: Json = {"title": title, "code": coded(LOINC, code, loinc_name(code))}
@@ -172,8 +180,7 @@ class SummaryChart(Chart):
 
     def in_order(self, *without: str) -> None:
         """Recent results that fulfil every limit, but for those named."""
-        names = ("alc", "anc", "cd19", "hemoglobin", "platelets", "lvef", "egfr", "ast", "alt", "bilirubin", "spo2", "dsdna")
-        for name in names:
+        for name in (*LIMITED, "dsdna"):
             if name not in without:
                 self.lab(name)
         if "ecg" not in without:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from scripts.samples.chart import Json, ago, flag
+from scripts.samples.chart import LIMITED, Json, ago, coded, flag
 from scripts.samples.ips import SummaryChart
+
+ABSENT_UNKNOWN = "http://hl7.org/fhir/uv/ips/CodeSystem/absent-unknown-uv-ips"
 
 
 def nora() -> Json:
@@ -33,7 +35,9 @@ def all_below() -> Json:
     chart.titre("ana_titre", "40")
     chart.problem("737221003", "1969-11-11", name="congenital-thrombocytopenia")
     chart.sledai(5, ago(10))
-    chart.score("eular-acr", "2019 EULAR/ACR classification criteria for SLE", "not fulfilled: does not meet the criteria", "2024-01-15")
+    chart.score(
+        "eular-acr", "2019 EULAR/ACR classification criteria for SLE", "not fulfilled: does not meet the criteria", "2024-01-15"
+    )
     chart.statement("prednisolone", "10", ago(4))
     chart.consent("consent", ago(60), status="rejected")
     return chart.bundle()
@@ -50,7 +54,7 @@ def at_the_limit() -> Json:
         "alt": "168", "bilirubin": "42", "spo2": "92",
     }  # fmt: skip
     for name, value in at.items():
-        chart.lab(name, value, ago(28) if name not in ("lvef",) else ago(90))
+        chart.lab(name, value, ago(28) if name != "lvef" else ago(90))
     chart.titre("ana_titre", "80", "2025-03-02")
     chart.ecg("ECG within normal limits.", ago(90))
     chart.chest_ct("No abnormality detected.", ago(90))
@@ -65,7 +69,7 @@ def two_years() -> Json:
     chart.patient("Olga", "female", "1990-12-24")
     chart.lupus(clinical="remission")
     old = ago(700)
-    for name in ("alc", "anc", "cd19", "hemoglobin", "platelets", "lvef", "egfr", "ast", "alt", "bilirubin", "spo2", "dsdna", "sm"):
+    for name in (*LIMITED, "dsdna", "sm"):
         chart.lab(name, on=old)
     chart.ecg("Normal ECG.", old)
     chart.chest_ct("Normal chest CT.", old)
@@ -85,6 +89,23 @@ def nothing_taken() -> Json:
     chart.problem("8550006", "2018-01-01", name="sterilisation")
     chart.negative("serum_hcg", ago(2))
     return chart.bundle()
+
+
+def no_known_medications() -> Json:
+    """The code for "no known medications", sent as a transaction; a weak positive anti-dsDNA."""
+    chart = SummaryChart("no-known-medications-coded")
+    chart.patient("Hedda", "female", "1964-06-24")
+    chart.lupus()
+    chart.says("dsdna_presence", "weak positive")
+    chart.add(
+        "MedicationStatement",
+        "none",
+        status="active",
+        medicationCodeableConcept=coded(ABSENT_UNKNOWN, "no-known-medications", "No known medications"),
+        subject=chart.subject,
+        effectiveDateTime=ago(5),
+    )
+    return chart.transaction()
 
 
 def unspecific() -> Json:
@@ -151,6 +172,6 @@ def two_registrations() -> Json:
 
 
 STORIES = (
-    nora, all_below, at_the_limit, two_years, nothing_taken, unspecific, newcomer, month_only, born_2014, born_2008,
-    no_birth_date, two_registrations,
+    nora, all_below, at_the_limit, two_years, nothing_taken, no_known_medications, unspecific, newcomer, month_only, born_2014,
+    born_2008, no_birth_date, two_registrations,
 )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from scripts.samples.chart import SYNTHETIC, Chart, Json, ago, coded, flag, quantity, reference_range
+from scripts.samples.chart import LIMITED, SYNTHETIC, Chart, Json, ago, coded, flag, quantity, reference_range
 from scripts.samples.codes import (
     ICD10CM,
     LOINC,
@@ -136,11 +136,11 @@ class UsCoreChart(Chart):
         """An order that a clinician stopped because it did not work."""
         return self.order(rxcui, dose, since, until, form=form, status="stopped", statusReason=INEFFECTIVE)
 
-    def given(self, rxcui: str, dose: str, on: str) -> Json:
+    def given(self, rxcui: str, name: str, dose: str, on: str) -> Json:
         """An infusion."""
         return self.add(
             "MedicationAdministration",
-            product_name(rxcui).replace("ML", " ").split()[-4 if "Injection" in product_name(rxcui) else 0].lower(),
+            name,
             status="completed",
             medicationCodeableConcept=coded(RXNORM, rxcui, product_name(rxcui)),
             subject=self.subject,
@@ -159,8 +159,7 @@ class UsCoreChart(Chart):
 
     def in_order(self, *without: str) -> None:
         """Recent results that fulfil every limit, but for those named."""
-        names = ("alc", "anc", "cd19", "hemoglobin", "platelets", "lvef", "egfr", "ast", "alt", "bilirubin", "spo2", "dsdna")
-        for name in names:
+        for name in (*LIMITED, "dsdna"):
             if name not in without:
                 self.lab(name)
         if "ecg" not in without:

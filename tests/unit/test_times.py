@@ -69,6 +69,16 @@ def test_a_moment_keeps_its_instant_and_a_date_has_none() -> None:
     assert day.instant is None
 
 
+@pytest.mark.parametrize(
+    ("offset", "hours"), [("Z", 10.0), ("+00:00", 10.0), ("-03:30", 13.5), ("+05:45", 4.25), ("+12:00", -2.0), ("-11:15", 21.25)]
+)
+def test_an_offset_is_taken_to_the_minute(offset: str, hours: float) -> None:
+    moment = read_span(f"2026-02-28T10:00:00{offset}", UTC)
+
+    assert moment is not None
+    assert moment.instant == datetime(2026, 2, 28, tzinfo=UTC) + timedelta(hours=hours)
+
+
 def test_a_moment_before_the_calendar_begins_is_no_date() -> None:
     assert read_span("0001-01-01T00:00:00+14:00", UTC) is None
 

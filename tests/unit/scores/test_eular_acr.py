@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from fractions import Fraction
 
 import pytest
+from msgspec.structs import replace
 
 from fhir_trial.logic import Truth
 from fhir_trial.scores.eular_acr import classify, entry_truth, eular_acr_bounds
