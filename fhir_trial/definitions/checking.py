@@ -16,8 +16,8 @@ from fhir_trial.definitions.lints import rule_problems
 from fhir_trial.definitions.placing import placed
 from fhir_trial.definitions.settings import BadSettingError, checked_value, with_settings
 from fhir_trial.definitions.sites import load_site, site_names
-from fhir_trial.definitions.trial_files import CASES, declared_settings, errors_of, find_trial, resolve_file
-from fhir_trial.definitions.yaml_source import KeyPath, Problem, YamlFile, nearest, read_yaml
+from fhir_trial.definitions.trial_files import CASES, declared_settings, find_trial, resolve_file
+from fhir_trial.definitions.yaml_source import KeyPath, Problem, YamlFile, errors_of, nearest, read_yaml
 from fhir_trial.errors import DefinitionError
 from fhir_trial.terminology import Terminology, load_terminology
 from fhir_trial.terminology.check_digits import loinc_check_digit_is_right, snomed_check_digit_is_right

@@ -9,7 +9,6 @@ import dataclasses
 import types
 import typing
 from collections.abc import Mapping
-from enum import Enum
 from functools import cache
 from typing import Any, Literal
 
@@ -139,7 +138,7 @@ def field_for(hint: Any, *, required: bool) -> fields.Field[Any]:
         hint = next(argument for argument in arguments if argument is not type(None))
         origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is Literal:
-        return _OneOf([str(choice) for choice in arguments], **options)
+        return OneOf([str(choice) for choice in arguments], **options)
     if origin is tuple:
         return _TupleOf(field_for(arguments[0], required=True), **options)
     if origin in (dict, Mapping) or hint in (dict, Mapping):
@@ -152,8 +151,6 @@ def field_for(hint: Any, *, required: bool) -> fields.Field[Any]:
         return fields.Integer(strict=True, **options)
     if hint is Part or hint is Kind:
         return RuleField(**options)
-    if isinstance(hint, type) and issubclass(hint, Enum):
-        return fields.Enum(hint, by_value=True, **options)
     if hasattr(hint, "parse"):
         return _Parsed(hint.parse, **options)
     if dataclasses.is_dataclass(hint):
@@ -168,14 +165,16 @@ class _Text(fields.Field[str]):
         return str(value)
 
 
-class _OneOf(fields.Field[str]):
+class OneOf(fields.Field[str]):
+    """One of a few words; an unknown one is told the nearest."""
+
     def __init__(self, right: list[str], **options: Any) -> None:
         super().__init__(**options)
         self.right = right
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         if str(value) not in self.right:
-            raise ValidationError(f"'{value}' is not allowed here.{nearest(str(value), self.right)}")
+            raise ValidationError(f"Unknown word '{value}'.{nearest(str(value), self.right)}")
         return str(value)
 
 

@@ -137,7 +137,9 @@ def _contradictions(rules: Rules, terminology: Terminology) -> Iterator[Problem]
             continue
         low, high = (one, other) if one.lower else (other, one)
         if low.bound > high.bound or (low.bound == high.bound and (low.strict or high.strict)):
-            yield Problem(other.path, f"The limits of {one.subject} contradict each other: no value respects this one and the other.")
+            yield Problem(
+                other.path, f"The limits of {one.subject} contradict each other: no value respects this one and the other."
+            )
 
 
 def _demands(placed: Placed, terminology: Terminology, *, wanted: bool) -> Iterator[_Demand]:

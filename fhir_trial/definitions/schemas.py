@@ -7,7 +7,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate
 
-from fhir_trial.definitions.kinds import DefinitionSchema, RuleField
+from fhir_trial.definitions.kinds import DefinitionSchema, OneOf, RuleField
 from fhir_trial.trials.model import CriterionType, Stage
 
 _NAME = validate.Regexp(re.compile(r"[a-z][a-z0-9_]*\Z"), error="A name is written in lower case with underscores.")
@@ -42,8 +42,8 @@ class SettingSchema(DefinitionSchema):
 
 class CriterionSchema(DefinitionSchema):
     id = fields.String(required=True, validate=_filled)
-    type = fields.Enum(CriterionType, by_value=True, load_default=CriterionType.INCLUSION)
-    stage = fields.Enum(Stage, by_value=True, load_default=Stage.PRESCREENING)
+    type = OneOf([each.value for each in CriterionType], load_default=CriterionType.INCLUSION.value)
+    stage = OneOf([each.value for each in Stage], load_default=Stage.PRESCREENING.value)
     title = fields.String(required=True, validate=_filled)
     text = fields.String(required=True, validate=_filled)
     source = fields.String(required=True, validate=_filled)
@@ -77,9 +77,31 @@ def flattened(messages: Any, path: tuple[str | int, ...] = ()) -> list[tuple[tup
         return [pair for key, inner in messages.items() for pair in flattened(inner, path + _step(key, inner))]
     if isinstance(messages, list):
         return [pair for message in messages for pair in flattened(message, path)]
-    return [(path, str(messages))]
+    return [_in_our_words(path, str(messages))]
+
+
+_OUR_WORDS = {
+    "Field may not be null.": "Must not be empty.",
+    "Not a valid string.": "Expected a text; codes and numbers stand in quotes.",
+    "Not a valid integer.": "Expected a whole number.",
+    "Not a valid boolean.": "Expected true or false.",
+    "Not a valid date.": "Expected a date such as 2026-03-02.",
+    "Not a valid list.": "Expected a list.",
+    "Not a valid mapping type.": "Expected keys with their values.",
+    "Invalid input type.": "Expected keys with their values.",
+    "Shorter than minimum length 1.": "Expected at least one.",
+    "Shorter than minimum length 2.": "Expected at least two.",
+    "Must be greater than or equal to 1.": "Expected 1 or more.",
+}
+
+
+def _in_our_words(path: tuple[str | int, ...], message: str) -> tuple[tuple[str | int, ...], str]:
+    """A sentence of marshmallow's as one for the author of the file; what is missing is missed where it should stand."""
+    if message == "Missing data for required field." and path:
+        return path[:-1], f"The key '{path[-1]}' is missing."
+    return path, _OUR_WORDS.get(message, message)
 
 
 def _step(key: str | int, inner: Any) -> tuple[str | int, ...]:
-    """"_schema" is no key of the file; nor are "key" and "value", with which marshmallow tells the halves of a Dict apart."""
+    """ "_schema" is no key of the file; nor are "key" and "value", with which marshmallow tells the halves of a Dict apart."""
     return () if key == "_schema" or (key in ("key", "value") and isinstance(inner, dict | list)) else (key,)

@@ -11,10 +11,11 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, post_load, validate
 
-from fhir_trial.definitions.kinds import DefinitionSchema, messages_of
+from fhir_trial.definitions.kinds import DefinitionSchema, OneOf, messages_of
 from fhir_trial.definitions.schemas import flattened
 from fhir_trial.definitions.settings import Value
-from fhir_trial.definitions.yaml_source import Problem, YamlFile, nearest, read_yaml
+from fhir_trial.definitions.site_lints import overlay_problems
+from fhir_trial.definitions.yaml_source import DefinitionErrors, Problem, YamlFile, nearest, read_yaml
 from fhir_trial.errors import UsageError
 from fhir_trial.terminology import Coding, LabCode, Member, Overlay, Product, SiteLimit, Strength, Terminology
 
@@ -28,6 +29,7 @@ class Site:
     Attributes:
         settings: Values of named settings, by trial id.
         own_bases: Identifier and code system bases of our own results, the current one first (R40).
+        source: The overlay's file, to point at.
     """
 
     name: str | None = None
@@ -36,7 +38,12 @@ class Site:
     settings: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
     own_bases: tuple[str, ...] = (DEFAULT_BASE,)
     overlay: Overlay | None = None
-    digest_input: bytes = b""
+    source: YamlFile | None = None
+
+    @property
+    def digest_input(self) -> bytes:
+        """What of the site decides an answer: all of its file."""
+        return self.source.digest_input if self.source else b""
 
 
 NO_SITE = Site()
@@ -61,9 +68,10 @@ def load_site(name: str, mappings: Path, terminology: Terminology) -> Site:
     try:
         loaded: dict[str, Any] = OverlaySchema().load(source.content)
     except ValidationError as error:
-        where, message = flattened(messages_of(error))[0]
-        raise source.error(Problem(where, message)) from None
-    _check_names(source, loaded, terminology)
+        raise DefinitionErrors(source.errors(Problem(*found) for found in flattened(messages_of(error)))) from None
+    mistakes = source.errors(overlay_problems(loaded, terminology))
+    if mistakes:
+        raise DefinitionErrors(mistakes)
     return Site(
         name=name,
         title=loaded["title"],
@@ -71,7 +79,7 @@ def load_site(name: str, mappings: Path, terminology: Terminology) -> Site:
         settings=loaded["settings"],
         own_bases=tuple(loaded["own_bases"]),
         overlay=_overlay(name, loaded),
-        digest_input=source.digest_input,
+        source=source,
     )
 
 
@@ -82,7 +90,7 @@ class LocalLabSchema(DefinitionSchema):
     code = fields.String(required=True)
     name = fields.String(required=True)
     analyte = fields.String(required=True)
-    role = fields.String(load_default="accept", validate=validate.OneOf(["accept", "accept_low", "derive", "proxy", "context", "flag", "reject"]))
+    role = OneOf(["accept", "accept_low", "derive", "proxy", "context", "flag", "reject"], load_default="accept")
     part = fields.String(load_default=None)
 
 
@@ -103,7 +111,9 @@ class LocalMedicationSchema(DefinitionSchema):
     code = fields.String(required=True)
     name = fields.String(required=True)
     ingredients = fields.List(fields.String(), required=True, validate=validate.Length(min=1))
-    strength = fields.String(load_default=None, validate=validate.Regexp(re.compile(r"\d+(\.\d+)? mg\Z"), error='Expected a strength such as "5 mg".'))
+    strength = fields.String(
+        load_default=None, validate=validate.Regexp(re.compile(r"\d+(\.\d+)? mg\Z"), error='Expected a strength such as "5 mg".')
+    )
     form = fields.String(load_default=None)
     route = fields.String(load_default=None)
 
@@ -124,7 +134,7 @@ class NormalLimitSchema(DefinitionSchema):
     laboratory = fields.String(load_default=None)
     valid_from = fields.Date(load_default=None)
     valid_to = fields.Date(load_default=None)
-    sex = fields.String(load_default=None, validate=validate.OneOf(["female", "male"]))
+    sex = OneOf(["female", "male"], load_default=None, allow_none=True)
     age_from = fields.Integer(strict=True, load_default=None)
     age_below = fields.Integer(strict=True, load_default=None)
 
@@ -149,7 +159,9 @@ class OverlaySchema(DefinitionSchema):
     laboratory = fields.List(fields.Nested(LocalLabSchema), load_default=list)
     conditions = fields.List(fields.Nested(LocalConditionSchema), load_default=list)
     medications = fields.List(fields.Nested(LocalMedicationSchema), load_default=list)
-    unit_aliases = fields.Dict(keys=fields.String(), values=fields.Dict(keys=fields.String(), values=fields.String()), load_default=dict)
+    unit_aliases = fields.Dict(
+        keys=fields.String(), values=fields.Dict(keys=fields.String(), values=fields.String()), load_default=dict
+    )
     words = fields.Dict(keys=fields.String(), values=fields.Dict(keys=fields.String(), values=fields.String()), load_default=dict)
     normal_limits = fields.List(fields.Nested(NormalLimitSchema), load_default=list)
 
@@ -173,26 +185,3 @@ def _overlay(site: str, loaded: Mapping[str, Any]) -> Overlay:
         words=loaded["words"],
         limits=tuple(SiteLimit(**row) for row in loaded["normal_limits"]),
     )
-
-
-def _check_names(source: YamlFile, loaded: Mapping[str, Any], terminology: Terminology) -> None:
-    """A local code that leads nowhere is an error, never ignored."""
-    analytes, value_sets = list(terminology.laboratory_definitions), list(terminology.value_sets)
-    ingredients = list(terminology.drugs.ingredients)
-    named = [
-        *((("laboratory", i, "analyte"), row["analyte"], "analyte", analytes) for i, row in enumerate(loaded["laboratory"])),
-        *((("normal_limits", i, "analyte"), row["analyte"], "analyte", analytes) for i, row in enumerate(loaded["normal_limits"])),
-        *((("conditions", i, "value_set"), row["value_set"], "value set", value_sets) for i, row in enumerate(loaded["conditions"])),
-        *((("unit_aliases", name), name, "analyte", analytes) for name in loaded["unit_aliases"]),
-        *(
-            (("medications", i, "ingredients", j), name, "ingredient", ingredients)
-            for i, row in enumerate(loaded["medications"])
-            for j, name in enumerate(row["ingredients"])
-        ),
-    ]
-    for path, name, what, right in named:
-        if name not in right:
-            raise source.error(Problem(path, f"Unknown {what} '{name}'.{nearest(name, right)}"))
-
-
-

@@ -16,12 +16,12 @@ from fhir_trial.definitions.kinds import messages_of
 from fhir_trial.definitions.schemas import TrialSchema, flattened
 from fhir_trial.definitions.settings import BadSettingError, Value, resolve_settings, with_settings
 from fhir_trial.definitions.sites import NO_SITE, Site, load_site
-from fhir_trial.definitions.yaml_source import Problem, YamlFile, nearest, read_yaml
+from fhir_trial.definitions.yaml_source import DefinitionErrors, Problem, YamlFile, nearest, read_yaml
 from fhir_trial.errors import DefinitionError, UnknownTrialError, UsageError
 from fhir_trial.terminology import Terminology, load_terminology, mappings_folder
 from fhir_trial.terminology.loading import COMPILED
 from fhir_trial.terminology.phrases import PHRASES
-from fhir_trial.trials.model import Criterion, Identifier, ResolvedTrial, Trial
+from fhir_trial.trials.model import Criterion, CriterionType, Identifier, ResolvedTrial, Stage, Trial
 
 CASES = "cases.yaml"
 
@@ -35,17 +35,6 @@ class TrialFile:
     path: Path
     dated: str
     title: str
-
-
-class DefinitionErrors(DefinitionError):
-    """All the mistakes of one file."""
-
-    def __init__(self, errors: list[DefinitionError]) -> None:
-        super().__init__(errors[0].message, expression=errors[0].expression)
-        self.errors = errors
-
-    def __str__(self) -> str:
-        return "\n".join(str(error) for error in self.errors)
 
 
 def trial_files(mappings: Path) -> list[TrialFile]:
@@ -158,7 +147,7 @@ def build_trial(source: YamlFile, settings: Mapping[str, Value]) -> Trial:
         loaded = TrialSchema().load(content)
     except ValidationError as error:
         problems = [Problem(path, message) for path, message in flattened(messages_of(error))]
-        raise DefinitionErrors([source.error(problem) for problem in problems]) from None
+        raise DefinitionErrors(source.errors(problems)) from None
     repeated = _repeated([criterion["id"] for criterion in loaded["criteria"]])
     if repeated is not None:
         raise source.error(Problem(("criteria", repeated, "id"), "This id is given twice."))
@@ -179,22 +168,43 @@ def build_trial(source: YamlFile, settings: Mapping[str, Value]) -> Trial:
 
 def _criterion(loaded: dict[str, Any]) -> Criterion:
     return Criterion(
-        **{name: loaded[name] for name in ("id", "type", "stage", "text", "source", "title", "counts")},
+        **{name: loaded[name] for name in ("id", "text", "source", "title", "counts")},
+        type=CriterionType(loaded["type"]),
+        stage=Stage(loaded["stage"]),
         rule=loaded["rule"].rule,
         notes=tuple(loaded["notes"]),
         questions=tuple(loaded["questions"]),
     )
 
 
+def declared_settings(source: YamlFile) -> dict[str, Mapping[str, Any]]:
+    """The settings that a trial file declares, as written; those without a default are the schema's to refuse."""
+    declared = source.content.get("settings") if isinstance(source.content, dict) else None
+    if not isinstance(declared, dict):
+        return {}
+    return {name: setting for name, setting in declared.items() if isinstance(setting, dict) and "default" in setting}
+
+
 def _settings(source: YamlFile, site: Site, given: Mapping[str, Value]) -> dict[str, Value]:
-    content = source.content if isinstance(source.content, dict) else {}
-    declared = content.get("settings")
-    declared = {k: v for k, v in declared.items() if isinstance(v, dict) and "default" in v} if isinstance(declared, dict) else {}
-    trial = str(content.get("trial"))
+    declared = declared_settings(source)
+    trial = str(source.content.get("trial")) if isinstance(source.content, dict) else ""
+    ours = site.settings.get(trial, {})
     try:
-        return resolve_settings(declared, site.settings.get(trial, {}), given)
+        resolve_settings(declared, ours)
+    except BadSettingError as error:
+        raise _at_the_site(site, trial, ours, error) from None
+    try:
+        return resolve_settings(declared, ours, given)
     except BadSettingError as error:
         raise UsageError(str(error)) from None
+
+
+def _at_the_site(site: Site, trial: str, settings: Mapping[str, Value], error: BadSettingError) -> DefinitionError:
+    """A site's setting that the trial does not have, at its place in the overlay."""
+    if site.source is None:
+        return DefinitionError(str(error))
+    wrong = (name for name in settings if f"'{name}'" in str(error))
+    return site.source.error(Problem(("settings", trial, *wrong), str(error)))
 
 
 def _with_settings(source: YamlFile, values: Mapping[str, Value]) -> Any:

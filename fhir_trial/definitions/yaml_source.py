@@ -5,6 +5,7 @@ Codes and versions are quoted by their authors; a bare decimal is refused, since
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -18,8 +19,11 @@ from fhir_trial.errors import DefinitionError
 
 KeyPath = tuple[str | int, ...]
 
+#: So many right words are no help in a sentence.
+_MANY = 20
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, order=True)
 class Place:
     """Line and column, counted from 1."""
 
@@ -52,7 +56,7 @@ class YamlFile:
     digest_input: bytes
 
     def place(self, path: KeyPath) -> Place:
-        """Of the value at a path, or of the nearest key or value above it."""
+        """Of the key or list item at a path, or of the nearest above it."""
         while path:
             found = self.keys.get(path) or self.values.get(path)
             if found:
@@ -65,6 +69,26 @@ class YamlFile:
         where = f"{self.name}:{place.line}:{place.column}"
         shown = written_path(problem.path)
         return DefinitionError(problem.message, expression=f"{where} {shown}".rstrip())
+
+    def errors(self, problems: Iterable[Problem]) -> list[DefinitionError]:
+        """Each mistake once, in the order of the file."""
+        return [self.error(problem) for problem in sorted(dict.fromkeys(problems), key=lambda each: self.place(each.path))]
+
+
+class DefinitionErrors(DefinitionError):
+    """All the mistakes of one file, in its order."""
+
+    def __init__(self, errors: list[DefinitionError]) -> None:
+        super().__init__(errors[0].message, expression=errors[0].expression)
+        self.errors = errors
+
+    def __str__(self) -> str:
+        return "\n".join(str(error) for error in self.errors)
+
+
+def errors_of(error: DefinitionError) -> list[DefinitionError]:
+    """The mistakes one by one."""
+    return error.errors if isinstance(error, DefinitionErrors) else [error]
 
 
 def read_yaml(path: Path, name: str | None = None) -> YamlFile:
@@ -93,7 +117,8 @@ def parse_yaml(raw: bytes, name: str) -> YamlFile:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
-        raise DefinitionError(f"Is not YAML: {error.problem or error.context}.", expression=where) from None
+        said = str(error.problem or error.context).splitlines()[0].strip()
+        raise DefinitionError(f"Is not YAML: {said}.", expression=where) from None
     except YAMLError:
         raise DefinitionError("Is not YAML.", expression=name) from None
     keys: dict[KeyPath, Place] = {}
@@ -136,8 +161,10 @@ def written_path(path: KeyPath) -> str:
 
 
 def nearest(word: str, right: list[str] | tuple[str, ...]) -> str:
-    """ " Did you mean 'x'?" for the nearest right word, else the right words themselves."""
+    """ " Did you mean 'x'?" for the nearest right word, else the right words themselves, or the nearest of many."""
     close = get_close_matches(word, right, n=1, cutoff=0.6)
     if close:
         return f" Did you mean '{close[0]}'?"
+    if len(right) > _MANY:
+        return f" The nearest are: {', '.join(get_close_matches(word, right, n=3, cutoff=0))}."
     return f" Expected one of: {', '.join(sorted(right))}." if right else ""

@@ -18,10 +18,12 @@ from datetime import date
 from fhir_trial.facts.courses import Course, Standing, course_of, standing
 from fhir_trial.records.model import AbsenceStatement, Medication, MedicationUse, PatientRecord
 from fhir_trial.terminology import Concept, DrugMatch, Terminology
-from fhir_trial.terminology.systems import ATC
+from fhir_trial.terminology.systems import ATC, NDC, RXNORM, SNOMED
 from fhir_trial.times import Span
 
 _NO_NAME = re.compile(r"unknown|not (specified|available|known|recorded)|unspecified|未知|不详", re.IGNORECASE)
+_DRUG_SYSTEMS = frozenset({RXNORM, SNOMED, NDC})
+_LATIN = re.compile(r"[a-zà-ž]{3}", re.IGNORECASE)
 _LETTERS = re.compile(r"[^\W\d_]{3}|[\u4e00-\u9fff]{2}")
 
 
@@ -211,8 +213,12 @@ def _says_nothing(code: Concept, terminology: Terminology) -> bool:
 
 
 def _is_another_drug(medication: Medication) -> bool:
-    """Coded, with a name that one can read, and none of ours: amoxicillin. An ATC code names its ingredient by itself."""
-    codings = [coding for coding in medication.code.codings if coding.code]
-    if any(coding.system == ATC for coding in codings):
+    """Coded, with a name that one can read, and none of ours: amoxicillin. An ATC code names its ingredient by itself.
+
+    Under a hospital's own code only a name in Latin letters is one that we can read: 强松片 is prednisone by a name in no table.
+    """
+    systems = {coding.system for coding in medication.code.codings if coding.code}
+    if ATC in systems:
         return True
-    return bool(codings) and any(_LETTERS.search(text) and not _NO_NAME.search(text) for text in medication.code.texts())
+    readable = _LETTERS if systems & _DRUG_SYSTEMS else _LATIN
+    return bool(systems) and any(readable.search(text) and not _NO_NAME.search(text) for text in medication.code.texts())

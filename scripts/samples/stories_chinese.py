@@ -73,12 +73,13 @@ def midnight() -> Json:
 
 
 def old_laboratory() -> Json:
-    """Enzymes of last summer, when the laboratory had other limits."""
-    chart = HospitalChart("bailuhe-last-summer")
+    """Enzymes of December, when the analysers were others and the limits lower."""
+    chart = HospitalChart("bailuhe-before-new-analysers")
     chart.patient("戊", "female", "1961-11-11")
     chart.icd("M32.900", "系统性红斑狼疮", "2012-01-01")
-    for name in ("ast", "alt", "bilirubin"):
-        chart.lab(name, on="2025-12-28")
+    chart.lab("ast", "110", "2025-12-28")
+    chart.lab("alt", "110", "2025-12-28")
+    chart.lab("bilirubin", on="2025-12-28")
     chart.order(BELIMUMAB, "5", "每4周一次", ago(90), unit="支", route="静滴")
     return chart.bundle()
 

@@ -109,7 +109,7 @@ def no_known_medications() -> Json:
 
 
 def unspecific() -> Json:
-    """Neither name nor numbers: sex recorded as other, doses in words, a bound at the limit."""
+    """Sex recorded as other, a dose in words, a bound that is the limit itself."""
     chart = SummaryChart("sex-recorded-as-other")
     chart.patient("Sascha", "other", "1995-05-05")
     chart.lupus()

@@ -79,7 +79,7 @@ def menorrhagia() -> Json:
 
 
 def two_causes() -> Json:
-    """Low platelets with an immune and a congenital cause on file; a clumped sample beside it."""
+    """Low platelets with an immune and a congenital cause on file."""
     chart = UsCoreChart("platelets-two-causes")
     chart.patient("Ines", "female", "1963-09-09", birth_sex="F")
     chart.lupus()
@@ -90,7 +90,7 @@ def two_causes() -> Json:
 
 
 def clumped() -> Json:
-    """A low count whose comment says that the sample clumped; immunoassay, weak and combined antibodies."""
+    """A low count in a clumped sample; elsewhere too data that ask for a judgement: oxygen, lungs, antibodies, activity."""
     chart = UsCoreChart("platelets-clumped")
     chart.patient("Noel", "male", "1979-02-11", birth_sex="M")
     chart.lupus()

@@ -323,3 +323,20 @@ def test_the_last_dose_of_some_drugs() -> None:
 def test_a_history_can_be_empty() -> None:
     assert MedicationHistory().of("biologic") == ()
     assert read_history(case_of().facts.record, terminology()).courses == ()
+
+
+@pytest.mark.parametrize(
+    ("system", "name", "could_be_ours"),
+    [
+        ("http://lis.example.invalid/drug", "强松片", True),
+        ("http://lis.example.invalid/drug", "Amoxicillin 250 mg", False),
+        ("http://snomed.info/sct", "阿莫西林", False),
+    ],
+)
+def test_a_name_we_cannot_read_under_a_hospitals_own_code_could_be_any_drug(system: str, name: str, could_be_ours: bool) -> None:
+    """DATA-33, R13: unmatched is unknown and listed, never "not taken"."""
+    coded = {"coding": [{"system": system, "code": "Y01"}], "text": name}
+
+    found = history(medication("order", "amoxicillin", "2025-06-01", medicationCodeableConcept=coded))
+
+    assert (len(found.unidentified), len(found.others)) == ((1, 0) if could_be_ours else (0, 1))
