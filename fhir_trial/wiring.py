@@ -69,19 +69,29 @@ def screen_each(
 ) -> Iterator[Verdict]:
     """A verdict for each patient and trial, by patient reference, then trial (VER-08); the source is read once for all trials.
 
-    Raises:
-        PatientNotFoundError: A patient named in ``only`` is not in the source.
+    Args:
+        only: Ids or references of the patients wanted; everybody by default.
     """
-    wanted = {name if "/" in name or ":" in name else f"Patient/{name}" for name in only}
-    missing = set(wanted)
+    wanted = {reference_of(name) for name in only}
     for raw in source.patients(Needs.union(trial.needs for trial in trials)):
         if wanted and raw.reference not in wanted:
             continue
-        missing.discard(raw.reference)
+        whole = complete and holds_whole_records(source)
         for trial in sorted(trials, key=lambda trial: (trial.trial.id, trial.trial.version)):
-            yield screen_raw(raw, trial, as_of=as_of, first_dose=first_dose, complete=complete)
-    if missing:
-        raise PatientNotFoundError(f"{len(missing)} of the patients named are not in the source.")
+            yield screen_raw(raw, trial, as_of=as_of, first_dose=first_dose, complete=whole)
+
+
+def reference_of(name: str) -> str:
+    """``p1`` and ``Patient/p1`` are one patient; a fullUrl is its own reference."""
+    return name if "/" in name or ":" in name else f"Patient/{name}"
+
+
+def holds_whole_records(source: PatientSource) -> bool:
+    """Whether a claim of completeness can hold for a source that has been read: not if a piece of it was lost, and whose is unknown.
+
+    The claim is the source's, not a patient's (R12).
+    """
+    return not (isinstance(source, FileSource | ServerSource) and source.report.lost_types)
 
 
 def find_patient(source: PatientSource, name: str, trial: ResolvedTrial) -> RawPatient:
@@ -90,7 +100,7 @@ def find_patient(source: PatientSource, name: str, trial: ResolvedTrial) -> RawP
     Raises:
         PatientNotFoundError: None in the source.
     """
-    wanted = name if "/" in name or ":" in name else f"Patient/{name}"
+    wanted = reference_of(name)
     for raw in source.patients(trial.needs):
         if raw.reference == wanted:
             return raw

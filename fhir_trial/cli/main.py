@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -19,7 +20,7 @@ _DEFECT = 70
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="fhir-trial")
-@click.option("--debug", is_flag=True, help="Show the traceback of a defect.")
+@click.option("--debug", is_flag=True, help="Show the traceback of a defect. May stand anywhere.")
 def cli(debug: bool) -> None:
     """Finds the patients a clinical trial is looking for, in FHIR data, and says why."""
 
@@ -41,9 +42,10 @@ def completion(shell: str) -> None:
 
 def main(arguments: list[str] | None = None) -> Any:
     """Runs the command line; every failure is one clear line on standard error and an exit status (VER-03)."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    given = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in given
     try:
-        status = cli.main(arguments, prog_name="fhir-trial", standalone_mode=False)
+        status = cli.main([word for word in given if word != "--debug"], prog_name="fhir-trial", standalone_mode=False)
     except click.exceptions.Exit as stop:
         status = stop.exit_code
     except click.ClickException as error:
@@ -56,10 +58,10 @@ def main(arguments: list[str] | None = None) -> Any:
         click.echo(f"fhir-trial: {error}", err=True)
         status = error.exit_status
     except BrokenPipeError:
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more to say, at exit neither
         status = 141
     except Exception as error:
-        if "--debug" in arguments:
+        if debug:
             raise
         # A defect of ours: its message may hold a patient's data, its type does not.
         click.echo(f"fhir-trial: a defect in fhir-trial ({type(error).__name__}); --debug shows where.", err=True)

@@ -62,10 +62,13 @@ def _setting(written: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def tell_what_was_left_out(report: ReadReport) -> None:
-    """On standard error: what could not be read or was dropped, by reason (VER-06)."""
+def tell_what_was_left_out(report: ReadReport, *, complete: bool) -> None:
+    """On standard error: what could not be read or was dropped, by reason (VER-06), and a claim that does not hold (R12)."""
     for trouble in report.troubles:
         click.echo(str(trouble), err=True)
+    if complete and report.lost_types:
+        lost = ", ".join(sorted(report.lost_types))
+        click.echo(f"Not taken as complete: what could not be read may belong to any patient ({lost}).", err=True)
     if report.counts:
         counted = ", ".join(f"{count} {code}" for code, count in sorted(report.counts.items()))
         click.echo(f"Left out: {counted}.", err=True)

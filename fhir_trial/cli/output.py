@@ -7,52 +7,73 @@ import io
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import TYPE_CHECKING
+from textwrap import wrap
 
 import msgspec
 
-from fhir_trial.contract.verdicts import verdict_json
+from fhir_trial.contract.verdicts import NOTICE, verdict_json
+from fhir_trial.errors import UsageError
+from fhir_trial.trials.model import Stage
 from fhir_trial.verdict.model import Overall, Verdict
 
-if TYPE_CHECKING:
-    from rich.table import Table
+_WIDTH = 120
+_NARROWEST = 24  # of the last column, however long the others are
+_GAP = 2
+_A_RUN = 3
+#: Also in full width, which some spreadsheets take for the same.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
-_WIDTH = 132
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
+def write_verdicts(verdicts: Iterable[Verdict], form: str, output: Path | None) -> set[str]:
+    """Writes them to a file, whole or not at all and for its owner alone, or to standard output.
 
-def write_verdicts(verdicts: Iterable[Verdict], form: str, output: Path | None) -> int:
-    """Writes them to a file, whole or not at all, or to standard output; says how many there were."""
-    counted = _Counted(verdicts)
-    pieces = {"json": _as_json, "ndjson": _as_ndjson, "csv": _as_csv, "table": _as_table}[form](counted)
+    Returns:
+        The references of the patients written.
+
+    Raises:
+        UsageError: The file cannot be written.
+    """
+    seen = _Seen(verdicts)
+    pieces = {"json": _as_json, "ndjson": _as_ndjson, "csv": _as_csv, "table": _as_table}[form](seen)
     if output is None:
         for piece in pieces:
             sys.stdout.buffer.write(piece.encode())
         sys.stdout.flush()
-        return counted.count
-    with NamedTemporaryFile("w", encoding="utf-8", newline="", dir=output.resolve().parent, delete=False) as file:
-        try:
+    elif output.exists() and not output.is_file():  # a pipe or a device is written to, not replaced
+        with output.open("w", encoding="utf-8", newline="") as stream:
+            stream.writelines(pieces)
+    else:
+        _write_whole(output.resolve(), pieces)
+    return seen.patients
+
+
+def _write_whole(output: Path, pieces: Iterator[str]) -> None:
+    try:
+        file = NamedTemporaryFile("w", encoding="utf-8", newline="", dir=output.parent, prefix=".fhir-trial-", delete=False)
+    except OSError as error:
+        raise UsageError(f"Cannot write to {output.parent}: {error.strerror}.") from None
+    try:
+        with file:
             file.writelines(pieces)
-        except BaseException:
-            Path(file.name).unlink()
-            raise
-    os.replace(file.name, output)
-    return counted.count
+        os.replace(file.name, output)
+    except BaseException:
+        Path(file.name).unlink()
+        raise
 
 
-class _Counted:
-    """Counts the verdicts that pass."""
+class _Seen:
+    """Remembers whose verdicts pass."""
 
     def __init__(self, verdicts: Iterable[Verdict]) -> None:
         self._verdicts = verdicts
-        self.count = 0
+        self.patients: set[str] = set()
 
     def __iter__(self) -> Iterator[Verdict]:
         for verdict in self._verdicts:
-            self.count += 1
+            self.patients.add(verdict.patient)
             yield verdict
 
 
@@ -105,32 +126,53 @@ def _csv_row(cells: list[str]) -> str:
 def _as_table(verdicts: Iterable[Verdict]) -> Iterator[str]:
     """A row each, then the counts by overall answer, then what was not looked at."""
     kept = list(verdicts)
-    yield _rendered(_table(kept))
+    yield _table(kept)
     counts = Counter(verdict.overall for verdict in kept)
-    yield "  ".join(f"{overall.value}: {counts[overall]}" for overall in Overall) + f"  (of {len(kept)})\n"
+    yield "\n" + ", ".join(f"{overall.value}: {counts[overall]}" for overall in Overall) + f" (of {len(kept)})\n"
     for sentence in dict.fromkeys(sentence for verdict in kept for sentence in verdict.not_evaluated):
         yield f"Not evaluated: {sentence}\n"
+    yield f"{NOTICE}\n"
 
 
-def _table(verdicts: list[Verdict]) -> Table:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
+def _table(verdicts: list[Verdict]) -> str:
+    """Columns as wide as they must be; the last one, which may be long, is wrapped below itself."""
     several = len({(verdict.trial, verdict.version) for verdict in verdicts}) > 1
-    for title in ("Patient", *(("Trial",) if several else ()), "Overall", "Blocked by", "Missing"):
-        table.add_column(title, overflow="fold", no_wrap=title == "Overall")
-    for verdict in verdicts:
-        cells = [verdict.patient, *([f"{verdict.trial}@{verdict.version}"] if several else [])]
-        cells += [verdict.overall.value, " ".join(verdict.blockers), " ".join(verdict.missing)]
-        table.add_row(*(Text(cell) for cell in cells))
-    return table
+    rows = [["Patient", "Trial", "Overall", "Newest datum", "Blocked by", "Missing"]]
+    rows += [_row(verdict) for verdict in verdicts]
+    if not several:
+        rows = [[*row[:1], *row[2:]] for row in rows]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
+    margin = sum(widths) + _GAP * len(widths)
+    lines = []
+    for row in rows:
+        *firsts, last = row
+        start = "".join(cell.ljust(width + _GAP) for cell, width in zip(firsts, widths, strict=True))
+        wrapped = wrap(last, max(_WIDTH - margin, _NARROWEST), break_long_words=False, break_on_hyphens=False) or [""]
+        lines += [start + wrapped[0], *(" " * margin + rest for rest in wrapped[1:])]
+    return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
-def _rendered(table: Table) -> str:
-    from rich.console import Console
+def _row(verdict: Verdict) -> list[str]:
+    counted = [criterion for criterion, _ in verdict.answers if criterion.counts]
+    asked = [criterion.id for criterion in counted if criterion.stage is Stage.PRESCREENING]
+    return [
+        verdict.patient,
+        f"{verdict.trial}@{verdict.version}",
+        verdict.overall.value,
+        verdict.data_cutoff.isoformat() if verdict.data_cutoff else "none",
+        shortened(verdict.blockers, [criterion.id for criterion in counted]),
+        shortened(verdict.missing, asked),
+    ]
 
-    console = Console(width=_WIDTH, file=io.StringIO(), color_system=None, legacy_windows=False)
-    with console.capture() as captured:
-        console.print(table)
-    return "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n"
+
+def shortened(ids: Sequence[str], order: Sequence[str]) -> str:
+    """ "C2 to C6, C7.1, C8.2": neighbours in the trial's order, three or more, are told by their first and last."""
+    runs: list[list[str]] = []
+    for name in ids:
+        last = runs[-1][-1] if runs else None
+        if last in order and name in order and order.index(name) == order.index(last) + 1:
+            runs[-1].append(name)
+        else:
+            runs.append([name])
+    told = [[f"{run[0]} to {run[-1]}"] if len(run) >= _A_RUN else run for run in runs]
+    return ", ".join(name for names in told for name in names)

@@ -43,15 +43,23 @@ def screen(
     5 server unreachable or refused.
     """
     from fhir_trial.cli.output import write_verdicts
-    from fhir_trial.wiring import open_source, screen_each
+    from fhir_trial.cli.progress import with_progress
+    from fhir_trial.wiring import open_source, reference_of, screen_each
 
     if bool(sources) == bool(server):
         raise UsageError("Name either files to read or a --server.")
     resolved = load_trials(trials, site, settings, timezone)
     with open_source(sources, server, patients) as source:
         verdicts = screen_each(source, resolved, as_of=as_of, first_dose=first_dose, complete=complete, only=patients)
-        count = write_verdicts(verdicts, form, output)
-        tell_what_was_left_out(source.report)
-        if count == 0:
+        if output is not None or form in ("table", "csv"):
+            verdicts = with_progress(verdicts)
+        try:
+            found = write_verdicts(verdicts, form, output)
+        finally:
+            tell_what_was_left_out(source.report, complete=complete)
+        if not found:
             raise PatientNotFoundError("No patient found in the source.")
+        absent = {reference_of(name) for name in patients} - found
+        if absent:
+            raise PatientNotFoundError(f"{len(absent)} of the patients named are not in the source.")
         return _UNREADABLE if source.report.some_unreadable else 0

@@ -53,8 +53,12 @@ def check(names: tuple[str, ...], mappings: Path | None) -> int:
     report = check_everything(names, mappings or mappings_folder())
     for error in report.errors:
         click.echo(str(error), err=True)
-    click.echo(f"{report.checked} files checked, {len(report.errors)} mistakes.")
+    click.echo(f"{_counted(report.checked, 'file')} checked, {_counted(len(report.errors), 'mistake')}.")
     return _INVALID if report.errors else 0
+
+
+def _counted(number: int, of: str) -> str:
+    return f"{number} {of}" if number == 1 else f"{number} {of}s"
 
 
 @trial.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import date
 from fractions import Fraction
+from functools import lru_cache
 
 from fhir_trial.criteria.answers import Evidence, Role
 from fhir_trial.criteria.case import Case
@@ -20,6 +21,7 @@ MEDICATION_TYPES = tuple(kind.value for kind in MedicationKind)
 _MAY_BE_UNASKED = frozenset(MEDICATION_TYPES) - {MedicationKind.REQUEST.value}
 
 
+@lru_cache(maxsize=4096)  # the same few doses are written again for each day that may change an answer
 def dose_in_words(dose: DailyDose) -> str:
     """Such as "10 mg a day" or "5 to 10 mg a day", or why it cannot be told."""
     if isinstance(dose, Unreadable):

@@ -1,7 +1,7 @@
 """``trial check``: every mistake of a trial file or of a site's overlay, each at file, line and column.
 
-A name that leads nowhere, an unreachable branch, contradictory limits, an empty window, a cycle, a code that fails its check digit,
-a setting that nobody uses or whose default it forbids. A criterion without a source is the schema's to refuse.
+A name that leads nowhere, an unreachable branch, contradictory limits, an empty window, a cycle, a code that fails its check
+digit, a setting that nobody uses or whose default it forbids. A criterion without a source is the schema's to refuse.
 """
 
 from __future__ import annotations

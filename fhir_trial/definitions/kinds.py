@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Literal
 
@@ -143,14 +143,8 @@ def field_for(hint: Any, *, required: bool) -> fields.Field[Any]:
         return _TupleOf(field_for(arguments[0], required=True), **options)
     if origin in (dict, Mapping) or hint in (dict, Mapping):
         return fields.Dict(keys=fields.String(), values=field_for(arguments[1], required=True), **options)
-    if hint is str:
-        return _Text(**options)
-    if hint is bool:
-        return fields.Boolean(truthy={True}, falsy={False}, **options)
-    if hint is int:
-        return fields.Integer(strict=True, **options)
-    if hint is Part or hint is Kind:
-        return RuleField(**options)
+    if hint in _SIMPLE:
+        return _SIMPLE[hint](options)
     if hasattr(hint, "parse"):
         return _Parsed(hint.parse, **options)
     if dataclasses.is_dataclass(hint):
@@ -203,3 +197,12 @@ class _Parsed(fields.Field[Any]):
             return self.parse(str(value))
         except ValueError as error:
             raise ValidationError(str(error)) from None
+
+
+_SIMPLE: dict[Any, Callable[[dict[str, Any]], fields.Field[Any]]] = {
+    str: lambda options: _Text(**options),
+    bool: lambda options: fields.Boolean(truthy={True}, falsy={False}, **options),
+    int: lambda options: fields.Integer(strict=True, **options),
+    Part: lambda options: RuleField(**options),
+    Kind: lambda options: RuleField(**options),
+}

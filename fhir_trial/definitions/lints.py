@@ -106,7 +106,7 @@ def _limits(placed: Placed, terminology: Terminology) -> Iterator[Problem]:
 
 def _measured_by(piece: Any, limit: str, terminology: Terminology) -> LabDefinition | None:
     fields = [_MEASURED[limit]] if limit in _MEASURED else ["analyte", "egfr"]
-    names = (getattr(piece, field, None) for field in fields)
+    names = (str(getattr(piece, field, None)) for field in fields)
     return next((terminology.laboratory_definitions[name] for name in names if name in terminology.laboratory_definitions), None)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping
 from enum import Enum
-from typing import Any, Final
+from typing import Final
 
 from fhir_trial.criteria.combinators import Reference
 from fhir_trial.criteria.normal_report import NormalReport

@@ -20,11 +20,15 @@ def _filled(text: str) -> None:
 
 
 class IdentifierSchema(DefinitionSchema):
+    """A business identifier."""
+
     system = fields.String(required=True, validate=_filled)
     value = fields.String(required=True, validate=_filled)
 
 
 class CodingSchema(DefinitionSchema):
+    """The disease studied, coded."""
+
     system = fields.String(required=True, validate=_filled)
     code = fields.String(required=True, validate=_filled)
     display = fields.String(required=True, validate=_filled)
@@ -41,6 +45,8 @@ class SettingSchema(DefinitionSchema):
 
 
 class CriterionSchema(DefinitionSchema):
+    """One sentence of the protocol."""
+
     id = fields.String(required=True, validate=_filled)
     type = OneOf([each.value for each in CriterionType], load_default=CriterionType.INCLUSION.value)
     stage = OneOf([each.value for each in Stage], load_default=Stage.PRESCREENING.value)
@@ -103,5 +109,5 @@ def _in_our_words(path: tuple[str | int, ...], message: str) -> tuple[tuple[str 
 
 
 def _step(key: str | int, inner: Any) -> tuple[str | int, ...]:
-    """ "_schema" is no key of the file; nor are "key" and "value", with which marshmallow tells the halves of a Dict apart."""
+    """No key of the file are "_schema", and "key" and "value", with which marshmallow tells the halves of a Dict apart."""
     return () if key == "_schema" or (key in ("key", "value") and isinstance(inner, dict | list)) else (key,)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from fhir_trial.definitions.yaml_source import nearest
@@ -24,9 +25,18 @@ def resolve_settings(declared: Mapping[str, Mapping[str, Any]], *given: Mapping[
     for mapping in given:
         for name, value in mapping.items():
             if name not in declared:
-                raise BadSettingError(f"Unknown setting '{name}'.{nearest(name, list(declared))}")
+                raise BadSettingError(f"Unknown setting '{name}'.{_right_names(name, declared)}")
             values[name] = checked_value(name, declared[name], value)
     return values
+
+
+def _right_names(name: str, declared: Mapping[str, Any]) -> str:
+    """The nearest right name and all of them (VER-18)."""
+    if not declared:
+        return " This trial has no settings."
+    near = get_close_matches(name, declared, n=1)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    return f"{hint} Expected one of: {', '.join(declared)}."
 
 
 def checked_value(name: str, setting: Mapping[str, Any], value: Value) -> Value:

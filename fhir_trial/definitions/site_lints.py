@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from fhir_trial.definitions.yaml_source import KeyPath, Problem, nearest
 from fhir_trial.terminology import Terminology
@@ -23,7 +23,8 @@ def overlay_problems(loaded: Loaded, terminology: Terminology) -> Iterator[Probl
     try:
         ZoneInfo(loaded["time_zone"])
     except (KeyError, ValueError, OSError):
-        yield Problem(("time_zone",), f"Unknown time zone '{loaded['time_zone']}'. Expected a name such as Asia/Shanghai.")
+        right = nearest(loaded["time_zone"], sorted(available_timezones()))
+        yield Problem(("time_zone",), f"Unknown time zone '{loaded['time_zone']}'.{right}")
 
 
 def _unknown_names(loaded: Loaded, terminology: Terminology) -> Iterator[Problem]:

@@ -1,4 +1,4 @@
-"""A site's overlay: its zone, settings, local codes, spellings and laboratory limits, from ``mappings/sites/<name>/overlay.yaml``."""
+"""A site's overlay, ``mappings/sites/<name>/overlay.yaml``: zone, settings, local codes, spellings, limits of normal."""
 
 from __future__ import annotations
 
@@ -50,6 +50,7 @@ NO_SITE = Site()
 
 
 def site_names(mappings: Path) -> list[str]:
+    """The sites that have an overlay."""
     return sorted(path.parent.name for path in (mappings / "sites").glob("*/overlay.yaml"))
 
 

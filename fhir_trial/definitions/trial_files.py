@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 import msgspec
 from marshmallow import ValidationError
@@ -142,12 +142,9 @@ def build_trial(source: YamlFile, settings: Mapping[str, Value]) -> Trial:
     Raises:
         DefinitionErrors: Every mistake, each at its place.
     """
-    content = _with_settings(source, settings)
-    try:
-        loaded = TrialSchema().load(content)
-    except ValidationError as error:
-        problems = [Problem(path, message) for path, message in flattened(messages_of(error))]
-        raise DefinitionErrors(source.errors(problems)) from None
+    if isinstance(source.content, dict) and "settings" in source.content:
+        _loaded(TrialSchema(only=("settings",)), {"settings": source.content["settings"]}, source)
+    loaded = _loaded(TrialSchema(), _with_settings(source, settings), source)
     repeated = _repeated([criterion["id"] for criterion in loaded["criteria"]])
     if repeated is not None:
         raise source.error(Problem(("criteria", repeated, "id"), "This id is given twice."))
@@ -164,6 +161,14 @@ def build_trial(source: YamlFile, settings: Mapping[str, Value]) -> Trial:
         not_evaluated=tuple(loaded["not_evaluated"]),
         questions=tuple(loaded["questions"]),
     )
+
+
+def _loaded(schema: TrialSchema, content: Any, source: YamlFile) -> dict[str, Any]:
+    try:
+        loaded: dict[str, Any] = schema.load(content)
+    except ValidationError as error:
+        raise DefinitionErrors(source.errors(Problem(*found) for found in flattened(messages_of(error)))) from None
+    return loaded
 
 
 def _criterion(loaded: dict[str, Any]) -> Criterion:
@@ -239,7 +244,7 @@ def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        raise UsageError(f"Unknown time zone '{name}'. Expected a name such as Asia/Shanghai.") from None
+        raise UsageError(f"Unknown time zone '{name}'.{nearest(name, sorted(available_timezones()))}") from None
 
 
 def _digest(source: YamlFile, site: Site, settings: Mapping[str, Value], folder: Path) -> str:

@@ -161,7 +161,7 @@ def written_path(path: KeyPath) -> str:
 
 
 def nearest(word: str, right: list[str] | tuple[str, ...]) -> str:
-    """ " Did you mean 'x'?" for the nearest right word, else the right words themselves, or the nearest of many."""
+    """What to write instead, after a sentence: the nearest right word, else the right words themselves, or three of many."""
     close = get_close_matches(word, right, n=1, cutoff=0.6)
     if close:
         return f" Did you mean '{close[0]}'?"

@@ -24,6 +24,7 @@ _ROLES: Final = ("reject", "accept", "accept_low", "derive", "proxy", "flag", "c
 _NEVER_USED: Final = frozenset({"reject", "deprecated", "order", "panel"})
 _POSITIVE: Final = frozenset({"positive", "above", "abnormal"})
 _NEGATIVE: Final = frozenset({"negative", "within"})
+_NOTHING: Final[frozenset[str]] = frozenset()
 #: What several flags together say: the doubtful word first, a direction before "abnormal".
 _FLAGS: Final = ("indeterminate", "weak", "positive", "above", "below", "negative", "within", "abnormal")
 
@@ -115,7 +116,7 @@ class _ResultReader:
     def _flag(self, interpretation: Sequence[Concept]) -> str | None:
         if not interpretation:
             return None
-        said = frozenset[str]().union(*map(self.terminology.interpretation, interpretation))
+        said = _NOTHING.union(*[self.terminology.interpretation(concept) for concept in interpretation])
         if said & _POSITIVE and said & _NEGATIVE:
             return "indeterminate"  # flags that contradict each other are for a person
         return next((meaning for meaning in _FLAGS if meaning in said), None)

@@ -71,7 +71,7 @@ def worlds(courses: Iterable[Course], as_of: date) -> tuple[World, ...]:
     ends = [span for course in known for span in (course.end, *(step.end for step in course.steps)) if span]
     # Of the orders that ended nobody knows when, only the latest is not ended by a next one.
     latest = max((course.start.first for course in known if course.start), default=as_of)
-    unknown_end = any(_end_is_unknown(course, as_of) and course.start and course.start.last >= latest for course in known)
+    unknown_end = any(course.start and course.start.last >= latest and _end_is_unknown(course, as_of) for course in known)
     early_starts = (True,) if all(span.exact for span in starts) else (True, False)
     early_ends = (True,) if all(span.exact for span in ends) and not unknown_end else (True, False)
     return tuple(World(as_of, start, end) for start in early_starts for end in early_ends)

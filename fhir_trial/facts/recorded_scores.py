@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final
 
 from fhir_trial.quantities import Possible
@@ -116,8 +116,9 @@ def version_named(text: str, score: ScoreDefinition) -> bool | None:
 
 
 def _in_observations(record: PatientRecord, score: ScoreDefinition) -> Iterator[RecordedTotal]:
+    names = cache(lambda code: _concept_names(code, score))  # hundreds of results share a few codes
     for observation in record.observations:
-        exact = _concept_names(observation.code, score)
+        exact = names(observation.code)
         if exact is None:
             continue
         value = observation.value if observation.value is not None else _total_among(observation.siblings)

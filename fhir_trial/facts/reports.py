@@ -93,18 +93,18 @@ def find_ecgs(record: PatientRecord, terminology: Terminology, analyte: str, top
             return any(code.analyte == analyte and code.role not in _NOT_TO_BE_USED for code in codes)
         return analyte in terminology.lab_by_text(concept)
 
-    observations: dict[str, list[Observation]] = {}
-    for observation in record.observations:
-        observations.setdefault(observation.origin.reference, []).append(observation)
     reports = [report for report in record.reports if is_ecg(report.code)]
+    observations: dict[str, list[Observation]] = {}
+    for observation in record.observations if reports else ():
+        observations.setdefault(observation.origin.reference, []).append(observation)
     spoken_for = {name for report in reports if report.unusable is None for name in report.results}
     found = []
     for report in reports:
         results = [observation for name in report.results for observation in observations.get(name, ())]
         found.append(_of_report(report, topic, results, measured=bool(results)))
-    for name in observations.keys() - spoken_for:
-        ours = [each for each in observations[name] if is_ecg(each.code)]
-        found += [_of_observation(each, topic, measured=isinstance(each.value, Quantity)) for each in ours]
+    for each in record.observations:
+        if is_ecg(each.code) and each.origin.reference not in spoken_for:
+            found.append(_of_observation(each, topic, measured=isinstance(each.value, Quantity)))
     return _oldest_first(found)
 
 

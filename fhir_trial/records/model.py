@@ -138,7 +138,8 @@ class Observation(Struct, frozen=True):
         siblings: Other components of the same Observation, and the Observation itself where it has a value (oxygen beside
             saturation), without this one.
         members: Names of hasMember; those that are not on file otherwise are read as well.
-        performers: Their displays, such as the laboratory's name, by which a site's table of limits knows it.
+        performers: Their displays, and the names of Organizations that they lead to: a site's table of limits knows its laboratories
+            by them.
     """
 
     origin: Origin

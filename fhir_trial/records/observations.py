@@ -119,6 +119,10 @@ def _performers(page: Page) -> Iterator[str]:
     for item in page.objects(page.resource, "performer"):
         if (name := page.string(item, "display", "performer")) is not None:
             yield name
+        found = page.find(page.string(item, "reference", "performer"))
+        if found is not None and found.get("resourceType") == "Organization":
+            if (name := page.inside(found).string(found, "name", "performer")) is not None:
+                yield name
 
 
 # dates

@@ -127,8 +127,9 @@ def _coded(value_set: str, facts: FactSheet, first: date, last: date) -> tuple[C
 
 
 def _within(result: LabResult, first: date, last: date) -> bool:
-    span = result.span.until(last) if result.usable and result.speaks and result.span is not None else None
-    return span is not None and span.within(first, last) is Truth.TRUE
+    """Whether it is surely of these days, given that what lies after ``last`` is not on file."""
+    span = result.span
+    return span is not None and first <= span.first <= last and result.usable and result.speaks
 
 
 def limit_in(limit: str | None, definition: LabDefinition) -> Fraction | None:

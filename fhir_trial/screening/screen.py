@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 
+from fhir_trial.facts.oddities import medication_issues, result_issues
 from fhir_trial.facts.sheet import FactSheet
-from fhir_trial.records.model import PatientRecord
+from fhir_trial.records.model import Issue, PatientRecord
 from fhir_trial.records.own_results import OwnMarks
 from fhir_trial.records.reading import read_record
 from fhir_trial.screening.ports import RawPatient
@@ -36,7 +37,8 @@ def screen_patient(
 def judge(record: PatientRecord, trial: ResolvedTrial, *, as_of: date, first_dose: date | None, reference: str) -> Verdict:
     """The verdict on a record already read."""
     heard = _without_data(record) if record.patient.replaced_by else record
-    evaluation = Evaluation(trial, FactSheet(heard, trial.terminology, trial.zone), as_of, first_dose)
+    facts = FactSheet(heard, trial.terminology, trial.zone)
+    evaluation = Evaluation(trial, facts, as_of, first_dose)
     conclusion, blockers, missing = overall(evaluation.answers, record.patient, as_of)
     return Verdict(
         patient=reference,
@@ -52,9 +54,17 @@ def judge(record: PatientRecord, trial: ResolvedTrial, *, as_of: date, first_dos
         settings=trial.settings,
         site=trial.site,
         data_cutoff=_newest(record, as_of),
-        issues=record.issues,
+        issues=(*record.issues, *_oddities(facts, trial)),
         ends=evaluation.ends,
     )
+
+
+def _oddities(facts: FactSheet, trial: ResolvedTrial) -> Iterator[Issue]:
+    """What this trial needs, is on file, and could not be used."""
+    for analyte in dict.fromkeys(analyte for need in trial.needs.needs for analyte in need.laboratory):
+        yield from result_issues(facts.results(analyte))
+    if any(need.drug_classes for need in trial.needs.needs):
+        yield from medication_issues(facts.medications.unidentified)
 
 
 def _without_data(record: PatientRecord) -> PatientRecord:

@@ -17,7 +17,7 @@ from typing import IO, Any, cast
 from fhir_trial.records.model import LoadState
 from fhir_trial.sources.claims import Claim, claims_of_outcome
 from fhir_trial.sources.patient_links import KNOWN_TYPES
-from fhir_trial.sources.report import ReadReport
+from fhir_trial.sources.report import ANY_TYPE, ReadReport
 from fhir_trial.transport.bodies import decode_json
 
 Json = dict[str, Any]
@@ -188,12 +188,13 @@ class _Reader:
             self._entry(entry, where, document)
 
     def _entry(self, entry: Json, where: str, document: Document) -> None:
-        request, response = entry.get("request"), entry.get("response")
-        if isinstance(request, dict) and request.get("method") == "DELETE" and isinstance(request.get("url"), str):
-            document.deleted.add(request["url"])
-            return
-        if isinstance(response, dict) and isinstance(response.get("outcome"), dict):
-            document.claims += claims_of_outcome(response["outcome"], self._number)
+        if "request" in entry or "response" in entry:  # as in a transaction or its answer, or in a history
+            request, response = entry.get("request"), entry.get("response")
+            if isinstance(request, dict) and request.get("method") == "DELETE" and isinstance(request.get("url"), str):
+                document.deleted.add(request["url"])
+                return
+            if isinstance(response, dict) and isinstance(response.get("outcome"), dict):
+                document.claims += claims_of_outcome(response["outcome"], self._number)
         resource, full_url = entry.get("resource"), entry.get("fullUrl")
         if isinstance(resource, dict) and resource.get("resourceType") == "OperationOutcome":
             document.claims += claims_of_outcome(resource, self._number)
@@ -212,12 +213,10 @@ class _Reader:
         named_type = _BROKEN_TYPE.search(line)
         lost = named_type[1].decode() if named_type else self._type
         patients = frozenset(f"Patient/{match.decode()}" for match in _BROKEN_PATIENT.findall(line))
-        if lost is None:
-            return
         if patients:
-            document.claims.append(Claim(LoadState.PARTIAL, frozenset({lost}), patients))
+            document.claims.append(Claim(LoadState.PARTIAL, frozenset({lost} if lost else ()), patients))
         else:
-            self._report.lost_types.add(lost)
+            self._report.lost_types.add(lost or ANY_TYPE)
 
     def _unreadable(self, text: str) -> Document:
         """A file that could not be read: a gap in the type that its name names."""
@@ -225,6 +224,8 @@ class _Reader:
         document = Document(self._name)
         if self._type is not None:
             document.claims.append(Claim(LoadState.FAILED, frozenset({self._type})))
+        else:
+            self._report.lost_types.add(ANY_TYPE)
         return document
 
 

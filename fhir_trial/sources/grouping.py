@@ -168,15 +168,20 @@ class Grouping:
     def _raw_patient(self, reference: str, chart: _Chart) -> RawPatient:
         entries = [entry for name, entry in chart.entries.items() if name not in self._deleted]
         entries += self._referred_to(entries, chart.scopes)
+        names: dict[int, str] = {}
+        by_reference: dict[str, Json] = {}
+        for entry in entries:
+            ways = list(_names(entry))
+            names[id(entry.resource)] = ways[0] if ways else _made_up_name(entry)
+            by_reference.update(dict.fromkeys(ways, entry.resource))
         states, default = states_for(self._claims, reference, frozenset(chart.scopes))
         chart.copies.sort(key=_by_age)
         return RawPatient(
             reference=reference,
             patients=tuple(chart.copies),
             resources=tuple(entry.resource for entry in entries),
-            by_reference={name: entry.resource for entry in entries for name in _names(entry)}
-            | dict.fromkeys(chart.urls, chart.copies[-1]),
-            names={id(entry.resource): _reference(entry) or entry.full_url or _made_up_name(entry) for entry in entries},
+            by_reference=by_reference | dict.fromkeys(chart.urls, chart.copies[-1]),
+            names=names,
             states=states,
             default_state=default,
             issues=tuple(chart.issues),
@@ -212,6 +217,7 @@ def _reference(entry: Entry) -> str | None:
 
 
 def _names(entry: Entry) -> Iterator[str]:
+    """Every way to name it, first that by which evidence does."""
     reference = _reference(entry)
     if reference is not None:
         yield reference

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 #: Reasons that make the input "some unreadable" (exit status 1); the others are counted and told.
 UNREADABLE = frozenset({"file-unreadable", "line-unreadable", "not-a-resource"})
 
+#: In ``lost_types``: nobody can tell of which type the lost piece was.
+ANY_TYPE = "Resource"
+
 
 @dataclass(frozen=True, slots=True)
 class Trouble:

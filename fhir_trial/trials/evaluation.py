@@ -25,10 +25,17 @@ class Evaluation:
         self._trial = trial
         self._given: dict[tuple[str, date], Answer] = {}
         self._ends: dict[str, Mapping[PartPath, date | None]] = {}
-        self._case = Case(facts, as_of, first_dose, self._answer, self._turning_points)
+        self._facts, self._as_of, self._first_dose = facts, as_of, first_dose
+        case = self._case()
         self.answers: tuple[tuple[Criterion, Answer], ...] = tuple(
-            (criterion, self._answer(self._case, criterion.id)) for criterion in trial.trial.criteria
+            (criterion, self._answer(case, criterion.id)) for criterion in trial.trial.criteria
         )
+
+    def _case(self) -> Case:
+        """Made anew each time: kept, it would hold the evaluation that holds it, and a patient's whole record with them until the
+        garbage collector comes, which cost a fifth of a screening.
+        """
+        return Case(self._facts, self._as_of, self._first_dose, self._answer, self._turning_points)
 
     def ends(self, criterion: str) -> Mapping[PartPath, date | None]:
         """The first day on which the clock alone changes the answer to a criterion, and to each part; None if none (VER-16).
@@ -51,11 +58,12 @@ class Evaluation:
         return self._trial.by_id[criterion].rule.turning_points(case)
 
     def _first_changes(self, criterion: str) -> Mapping[PartPath, date | None]:
-        now = dict(_outcomes(self._answer(self._case, criterion)))
+        case = self._case()
+        now = dict(_outcomes(self._answer(case, criterion)))
         ends: dict[PartPath, date | None] = dict.fromkeys(now)
         unchanged = set(now)
-        for day in sorted({day for day in self._turning_points(self._case, criterion) if day > self._case.as_of}):
-            later = dict(_outcomes(self._answer(self._case.on(day), criterion)))
+        for day in sorted({day for day in self._turning_points(case, criterion) if day > case.as_of}):
+            later = dict(_outcomes(self._answer(case.on(day), criterion)))
             for path in [path for path in unchanged if path in later and later[path] is not now[path]]:
                 ends[path] = day
                 unchanged.remove(path)

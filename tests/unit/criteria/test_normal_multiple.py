@@ -275,6 +275,27 @@ def test_sites_table_stands_in_where_no_limit_came_with_the_result(_name: str, l
     assert briefly(AST.answer(with_limits(case_of(lab("1920-8", 118, "U/L", 3)), limit))) == expected
 
 
+@pytest.mark.parametrize(
+    ("performer", "expected"),
+    [
+        ([{"display": "Central Laboratory"}], "met"),
+        ([{"display": "Ward 3"}, {"display": "Central Laboratory"}], "met"),
+        ([{"reference": "#lab"}], "met"),
+        ([{"reference": "#nameless"}], "unknown unusable"),
+        ([{"reference": "#nobody"}], "unknown unusable"),
+        ([{"display": "Another Laboratory"}], "unknown unusable"),
+        (None, "unknown unusable"),
+    ],
+)
+def test_sites_table_knows_its_laboratories_by_the_performer(performer: object, expected: str) -> None:
+    """R10: the limits of one laboratory are never another's."""
+    organization = {"resourceType": "Organization", "id": "lab", "name": "Central Laboratory"}
+    result = lab("1920-8", 118, "U/L", 3, performer=performer, contained=[organization, {**organization, "id": "nameless", "name": None}])
+    site = SiteLimit("ast", "U/L", Fraction(40), laboratory="Central Laboratory")
+
+    assert briefly(AST.answer(with_limits(case_of(result), site))) == expected
+
+
 def test_own_range_goes_before_the_sites_table_and_a_missing_unit_has_no_table() -> None:
     site = SiteLimit("ast", "U/L", Fraction(400))
     adults = SiteLimit("ast", "U/L", Fraction(40), age_from=18)

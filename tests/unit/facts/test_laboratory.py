@@ -44,6 +44,7 @@ cd19            | 8116-6  | 0.025 | 10*9/L          | 25 /uL
 cd19            | 8116-6  | 0.025 | 10*3/uL         | 25 /uL
 platelets       | 777-3   | 75    | K/uL            | 75 10*9/L
 platelets       | 777-3   | 75000 | /mm3            | 75 10*9/L
+platelets       | 777-3   | 2000  | K/uL            | 2000 10*9/L
 hemoglobin      | 718-7   | 8.0   | g/dL            | 80 g/L
 hemoglobin      | 718-7   | 80    | g/L             | 80 g/L
 hemoglobin      | 59260-0 | 5     | mmol/L          | 80.57 g/L
@@ -93,6 +94,7 @@ PROBLEMS = """
 718-7   | 8.2   | g/L     | implausible
 718-7   | 82    | g/dL    | implausible
 777-3   | 150000 | K/uL   | implausible
+777-3   | 2001  | K/uL    | implausible
 10230-1 | 0.6   | %       | implausible
 10230-1 | 55    | 1       | implausible
 2708-6  | 97    | mm[Hg]  | unit-not-understood

@@ -88,3 +88,39 @@ def test_a_replaced_record_is_answered_without_its_data() -> None:
     assert verdict.overall is Overall.INDETERMINATE
     assert verdict.answer("C7.5").evidence == ()
     assert "patient-replaced" in {issue.code for issue in verdict.issues}
+
+
+COUNT = {
+    "resourceType": "Observation", "status": "final", "effectiveDateTime": ON,
+    "code": {"coding": [{"system": "http://loinc.org", "code": "777-3"}]},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        ({"valueQuantity": {"value": 142}}, "unit-missing"),
+        ({"valueQuantity": {"value": 142, "unit": "MRN-1"}}, "unit-not-understood"),
+        ({"valueQuantity": {"value": 150000, "unit": "10*9/L"}}, "implausible"),
+    ],
+)
+def test_a_result_that_cannot_be_used_is_a_named_issue(value: dict[str, Any], code: str) -> None:
+    """VER-10: what cannot be read is named, never silently dropped; nothing of the record is in the text."""
+    (issue,) = screened(COUNT | value).issues
+
+    assert (issue.code, issue.severity, issue.reference) == (code, "warning", "Observation/r1")
+    assert issue.path is not None
+    assert issue.path.startswith("valueQuantity.")
+    assert issue.text.startswith("platelets: ")
+    assert "MRN" not in issue.text
+
+
+def test_a_drug_that_cannot_be_told_is_listed() -> None:
+    """DATA-33."""
+    order = {"resourceType": "MedicationRequest", "status": "active", "intent": "order", "authoredOn": ON}
+
+    (unreadable,) = screened(order | {"medicationCodeableConcept": {"text": "home medicine"}}).issues
+    (unresolved,) = screened(order | {"medicationReference": {"display": "see chart"}}).issues
+
+    assert (unreadable.code, unreadable.reference) == ("medication-not-recognised", "MedicationRequest/r1")
+    assert unresolved.reference == "MedicationRequest/r1"
