@@ -87,9 +87,9 @@ def reference_of(name: str) -> str:
 
 
 def holds_whole_records(source: PatientSource) -> bool:
-    """Whether a claim of completeness can hold for a source that has been read: not if a piece of it was lost, and whose is unknown.
+    """Whether a claim of completeness can hold for a source that has been read.
 
-    The claim is the source's, not a patient's (R12).
+    It cannot if a piece was lost and nobody knows whose it was: the claim is the source's, not a patient's (R12).
     """
     return not (isinstance(source, FileSource | ServerSource) and source.report.lost_types)
 

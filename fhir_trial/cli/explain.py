@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
 import click
 
-from fhir_trial.cli.options import DEFAULT_TRIAL, load_trials, screening_options, tell_what_was_left_out
+from fhir_trial.cli.options import DEFAULT_TRIAL, Asked, load_trials, screening_options, tell_what_was_left_out
+from fhir_trial.criteria.answers import readable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
     from fhir_trial.verdict.model import Verdict
 
 _UNREADABLE = 1
+_WIDEST = 110
+#: So many pieces that only show what is known; the others are in the JSON.
+_SHOWN = 6
+_INDENT = 4
 _SIGNS = {
     "met": ("✓", "green"),
     "not-met": ("✗", "red"),
@@ -40,63 +46,56 @@ def explain(
     patient: str,
     trial: str,
     server: bool,
-    as_of: date | None,
-    first_dose: date | None,
-    timezone: str | None,
-    site: str | None,
-    settings: tuple[str, ...],
-    complete: bool,
+    asked: Asked,
 ) -> int:
     """Explain one patient of a source: each criterion in the protocol's words, its answer, the reason, the evidence."""
     from rich.console import Console
 
-    from fhir_trial.wiring import find_patient, open_source, screen_raw
+    from fhir_trial.wiring import find_patient, holds_whole_records, open_source, screen_raw
 
-    (resolved,) = load_trials((trial,), site, settings, timezone)
+    (resolved,) = load_trials((trial,), asked)
     with open_source(() if server else (source,), source if server else None, (patient,)) as opened:
-        raw = find_patient(opened, patient, resolved)
-        verdict = screen_raw(raw, resolved, as_of=as_of, first_dose=first_dose, complete=complete)
-        console = Console(highlight=False)
+        try:
+            raw = find_patient(opened, patient, resolved)
+        finally:
+            tell_what_was_left_out(opened.report, complete=asked.complete)
+        whole = asked.complete and holds_whole_records(opened)
+        verdict = screen_raw(raw, resolved, as_of=asked.as_of, first_dose=asked.first_dose, complete=whole)
+        console = Console(highlight=False, soft_wrap=False)
+        console.width = min(console.width, _WIDEST) if console.is_terminal else _WIDEST
         for piece in explanation(verdict):
             console.print(piece)
-        tell_what_was_left_out(opened.report)
         return _UNREADABLE if opened.report.some_unreadable else 0
 
 
 def explanation(verdict: Verdict) -> Iterator[RenderableType]:
     """The pieces to print, top to bottom."""
-    from rich.padding import Padding
     from rich.text import Text
+
+    from fhir_trial.contract.verdicts import NOTICE
 
     yield _head(verdict)
     for criterion, answer in verdict.answers:
         yield Text("")
         yield _headline(criterion, answer)
-        yield Padding(Text(f"“{' '.join(criterion.text.split())}”", style="italic bright_black"), (0, 0, 0, 4))
-        yield Padding(Text(str(answer.reason)), (0, 0, 0, 4))
-        yield from _details(answer, verdict.ends(criterion.id))
+        yield _hung("", f"“{' '.join(criterion.text.split())}”", 1, "italic bright_black")
+        yield from _answer(answer, verdict.ends(criterion.id))
     yield Text("")
-    for sentence in verdict.not_evaluated:
-        yield Text(f"Not evaluated: {sentence}", style="yellow")
-    for issue in verdict.issues:
-        if issue.severity != "information":
-            yield Text(f"Issue: {issue.reference or ''} {issue.path or ''}: {issue.text}".replace("  ", " "), style="yellow")
-    from fhir_trial.contract.verdicts import NOTICE
-
+    yield from _remarks(verdict)
     yield Text(NOTICE, style="bright_black")
 
 
 def _head(verdict: Verdict) -> Text:
     from rich.text import Text
 
-    head = Text.assemble((verdict.patient, "bold"), f" for {verdict.trial}@{verdict.version} on {verdict.as_of}: ")
+    head = Text.assemble((verdict.patient, "bold"), f"\n{verdict.trial}@{verdict.version} on {verdict.as_of}: ")
     head.append(verdict.overall.value, style="bold")
     if verdict.blockers:
         head.append(f"\nBlocked by {', '.join(verdict.blockers)}.", style="red")
     if verdict.missing:
         head.append(f"\nMissing: {', '.join(verdict.missing)}.", style="yellow")
-    cutoff = verdict.data_cutoff or "no dated data"
-    return head.append(f"\nNewest datum: {cutoff}.", style="bright_black")
+    newest = f"The newest datum is of {verdict.data_cutoff}." if verdict.data_cutoff else "No dated data."
+    return head.append(f"\n{newest}", style="bright_black")
 
 
 def _headline(criterion: Criterion, answer: Answer) -> Text:
@@ -104,39 +103,100 @@ def _headline(criterion: Criterion, answer: Answer) -> Text:
 
     sign, style = _SIGNS[answer.outcome.value]
     why = f" ({answer.why})" if answer.why else ""
-    return Text.assemble((f"{sign} {criterion.id:<5} ", style), (criterion.title, "bold"), ": ", (f"{answer.outcome}{why}", style))
+    kind = "" if criterion.type.value == "inclusion" else f" [{criterion.type}]"
+    return Text.assemble(
+        (f"{sign} {criterion.id:<6}", style), (criterion.title, "bold"), kind, ": ", (f"{answer.outcome}{why}", style)
+    )
 
 
-def _details(answer: Answer, ends: Mapping[PartPath, date | None], path: PartPath = ()) -> Iterator[RenderableType]:
+def _answer(answer: Answer, ends: Mapping[PartPath, date | None]) -> Iterator[RenderableType]:
+    """The reason, the evidence beside it, what to do next; then the parts, without what was just said."""
+    yield _hung("", str(answer.reason), 1)
+    yield from _evidence(answer.evidence, 1)
+    yield from _outlook(answer, ends.get(()), 1)
+    yield from _parts(answer, ends, ())
+
+
+def _parts(answer: Answer, ends: Mapping[PartPath, date | None], path: PartPath) -> Iterator[RenderableType]:
+    told = {evidence_line(evidence) for evidence in answer.evidence}
+    for name, part in answer.parts:
+        here = (*path, name)
+        sign, style = _SIGNS[part.outcome.value]
+        yield _hung(f"{sign} {name} ", str(part.reason), len(here), sign_style=style)
+        new = [evidence for evidence in part.evidence if evidence_line(evidence) not in told]
+        yield from _evidence(new, len(here) + 1)
+        if str(part.next_step) != str(answer.next_step):
+            yield from _outlook(part, ends.get(here), len(here) + 1)
+        yield from _parts(part, ends, here)
+
+
+def _evidence(pieces: Sequence[Evidence], depth: int) -> Iterator[RenderableType]:
+    shown = [piece for piece in pieces if piece.role.value == "shown"]
+    left_out = set(map(id, shown[_SHOWN:]))
+    for piece in pieces:
+        if id(piece) not in left_out:
+            yield _hung("· ", evidence_line(piece), depth, "cyan")
+    if left_out:
+        yield _hung("· ", f"and {len(left_out)} more that only show what is known", depth, "bright_black")
+
+
+def _outlook(answer: Answer, ends: date | None, depth: int) -> Iterator[RenderableType]:
+    if answer.next_step:
+        yield _hung("→ ", str(answer.next_step), depth)
+    if ends:
+        yield _hung("", f"The clock alone changes this answer on {ends}.", depth, "bright_black")
+
+
+def _hung(mark: str, words: str, depth: int, style: str = "", *, sign_style: str | None = None) -> RenderableType:
+    """Words at an indent of four by depth, their further lines below the first one's words."""
     from rich.padding import Padding
+    from rich.table import Table
     from rich.text import Text
 
-    indent = 4 * (len(path) + 1)
-    for evidence in answer.evidence:
-        yield Padding(Text(f"· {evidence_line(evidence)}", style="cyan"), (0, 0, 0, indent))
-    if answer.next_step:
-        yield Padding(Text(f"→ {answer.next_step}"), (0, 0, 0, indent))
-    if ends.get(path):
-        yield Padding(Text(f"  holds until {ends[path]}", style="bright_black"), (0, 0, 0, indent))
-    for name, part in answer.parts:
-        sign, style = _SIGNS[part.outcome.value]
-        yield Padding(Text.assemble((f"{sign} {name} ", style), str(part.reason)), (0, 0, 0, indent))
-        yield from _details(part, ends, (*path, name))
+    indent = (0, 0, 0, _INDENT * depth)
+    if not mark:
+        return Padding(Text(words, style=style), indent, expand=False)
+    line = Table.grid(padding=0)
+    line.add_column(width=len(mark), no_wrap=True)
+    line.add_column(overflow="fold")
+    line.add_row(Text(mark, style=style if sign_style is None else sign_style), Text(words, style=style))
+    return Padding(line, indent, expand=False)
+
+
+def _remarks(verdict: Verdict) -> Iterator[RenderableType]:
+    """What was not looked at, and what of the record is odd; mere information only by its number."""
+    from rich.text import Text
+
+    for sentence in verdict.not_evaluated:
+        yield Text(f"Not evaluated: {sentence}", style="yellow")
+    for issue in verdict.issues:
+        if issue.severity != "information":
+            where = " ".join(word for word in (issue.reference, issue.path) if word)
+            yield Text(f"Issue: {f'{where}: ' if where else ''}{issue.text}", style="yellow")
+    less = Counter(issue.code for issue in verdict.issues if issue.severity == "information")
+    if less:
+        yield Text(f"Also noted: {', '.join(f'{count} {code}' for code, count in sorted(less.items()))}.", style="bright_black")
+
+
+_READABLE_UNITS = {"a": "years"}
 
 
 def evidence_line(evidence: Evidence) -> str:
-    """ "2026-02-20 8.0 g/dL = 80 g/L, limit >= 80 g/L, decides (Observation/o1, version 3)"."""
-    from fhir_trial.criteria.answers import readable
-
-    words = [readable(evidence.dated) if evidence.dated else "undated"]
+    """One datum on a line: "decides: 8.0 g/dL = 80 g/L on 2026-02-20, limit >= 80 g/L (Observation/o1, version 3)"."""
+    words = [f"{evidence.role}:"]
     if evidence.original:
         words.append(evidence.original)
     if evidence.value is not None:
-        converted = f"{readable(evidence.value)} {evidence.unit or ''}".strip()
-        if converted != evidence.original:
-            words.append(f"= {converted}")
+        unit = _READABLE_UNITS.get(evidence.unit or "", evidence.unit)
+        converted = f"{readable(evidence.value)} {unit or ''}".strip()
+        if not (evidence.original or "").lower().startswith(converted.lower()):
+            words.append(f"= {converted}" if evidence.original else converted)
+    if evidence.dated:
+        words.append(f"on {readable(evidence.dated)}")
+    elif not evidence.origin.reference.startswith("Patient/"):
+        words.append("(undated)")
     line = " ".join(words)
     if evidence.limit:
-        line += f", limit {evidence.limit}"
+        line += f", limit {evidence.limit}" if evidence.limit[0] in "<>=" else f"; {evidence.limit}"
     version = f", version {evidence.origin.version}" if evidence.origin.version else ""
-    return f"{line}, {evidence.role} ({evidence.origin.reference}{version})"
+    return f"{line} ({evidence.origin.reference}{version})"

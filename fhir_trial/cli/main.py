@@ -18,7 +18,23 @@ from fhir_trial.version import __version__
 _DEFECT = 70
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _ReaderGoneError(Exception):
+    """Whoever read our standard output has closed it."""
+
+
+class _Door(click.Group):
+    """Commands, whose reader may leave early (``| head``)."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            status = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:  # click would end with 1, which says that some input was unreadable (VER-03)
+            raise _ReaderGoneError from None
+        return status
+
+
+@click.group(cls=_Door, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="fhir-trial")
 @click.option("--debug", is_flag=True, help="Show the traceback of a defect. May stand anywhere.")
 def cli(debug: bool) -> None:
@@ -40,6 +56,14 @@ def completion(shell: str) -> None:
         click.echo(completion_class(cli, {}, "fhir-trial", "_FHIR_TRIAL_COMPLETE").source())
 
 
+@cli.command()
+def schema() -> None:
+    """Print the JSON Schema of a verdict."""
+    from fhir_trial.contract.schema import verdict_schema_text
+
+    click.echo(verdict_schema_text(), nl=False)
+
+
 def main(arguments: list[str] | None = None) -> Any:
     """Runs the command line; every failure is one clear line on standard error and an exit status (VER-03)."""
     given = sys.argv[1:] if arguments is None else arguments
@@ -57,7 +81,7 @@ def main(arguments: list[str] | None = None) -> Any:
     except FhirTrialError as error:
         click.echo(f"fhir-trial: {error}", err=True)
         status = error.exit_status
-    except BrokenPipeError:
+    except _ReaderGoneError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more to say, at exit neither
         status = 141
     except Exception as error:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, fields
 from datetime import date
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +17,20 @@ if TYPE_CHECKING:
     from fhir_trial.trials.model import ResolvedTrial
 
 DEFAULT_TRIAL = "nct06789107"
+
+
+#: Why something was not taken as data, by the report's code.
+_REASONS = {
+    "absent-patient": "patient not in the source",
+    "export-incomplete": "missing by the export's own account",
+    "file-unreadable": "unreadable files",
+    "line-unreadable": "unreadable lines",
+    "no-subject": "no subject",
+    "not-a-resource": "no FHIR resource",
+    "server-remark": "remarks of a server",
+    "subject-not-a-patient": "subject is no patient",
+    "wrong-patient": "another patient than asked for",
+}
 
 
 class Day(click.ParamType[date]):
@@ -31,8 +47,30 @@ class Day(click.ParamType[date]):
             self.fail(f"'{value}' is no date. Expected one such as 2026-03-02.", param, ctx)
 
 
-def screening_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What decides an answer besides the data: day, first dose, zone, site, settings, completeness."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What decides an answer besides the data.
+
+    Attributes:
+        settings: ``NAME=VALUE``, as written.
+    """
+
+    as_of: date | None
+    first_dose: date | None
+    timezone: str | None
+    site: str | None
+    settings: tuple[str, ...]
+    complete: bool
+
+
+def screening_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Options for what decides an answer besides the data; the command is given them as ``asked``."""
+
+    @wraps(function)
+    def command(**given: Any) -> Any:
+        asked = Asked(**{field.name: given.pop(field.name) for field in fields(Asked)})
+        return function(asked=asked, **given)
+
     for option in reversed(
         (
             click.option("--as-of", type=Day(), help="Screening date S; today in the site's zone by default."),
@@ -47,12 +85,12 @@ def screening_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def load_trials(names: tuple[str, ...], site: str | None, settings: tuple[str, ...], timezone: str | None) -> list[ResolvedTrial]:
+def load_trials(names: tuple[str, ...], asked: Asked) -> list[ResolvedTrial]:
     """The trials named, resolved; a repeated name counts once."""
     from fhir_trial.definitions.trial_files import load_trial
 
-    given = dict(_setting(written) for written in settings)
-    return [load_trial(name, site=site, settings=given, timezone=timezone) for name in dict.fromkeys(names)]
+    given = dict(_setting(written) for written in asked.settings)
+    return [load_trial(name, site=asked.site, settings=given, timezone=asked.timezone) for name in dict.fromkeys(names)]
 
 
 def _setting(written: str) -> tuple[str, str]:
@@ -70,5 +108,5 @@ def tell_what_was_left_out(report: ReadReport, *, complete: bool) -> None:
         lost = ", ".join(sorted(report.lost_types))
         click.echo(f"Not taken as complete: what could not be read may belong to any patient ({lost}).", err=True)
     if report.counts:
-        counted = ", ".join(f"{count} {code}" for code, count in sorted(report.counts.items()))
-        click.echo(f"Left out: {counted}.", err=True)
+        counted = ", ".join(f"{_REASONS.get(code, code)} ({count})" for code, count in sorted(report.counts.items()))
+        click.echo(f"Not taken as data: {counted}.", err=True)

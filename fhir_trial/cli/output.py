@@ -9,7 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import mkstemp
 from textwrap import wrap
 
 import msgspec
@@ -52,15 +52,15 @@ def write_verdicts(verdicts: Iterable[Verdict], form: str, output: Path | None) 
 
 def _write_whole(output: Path, pieces: Iterator[str]) -> None:
     try:
-        file = NamedTemporaryFile("w", encoding="utf-8", newline="", dir=output.parent, prefix=".fhir-trial-", delete=False)
+        handle, name = mkstemp(dir=output.parent, prefix=".fhir-trial-")
     except OSError as error:
         raise UsageError(f"Cannot write to {output.parent}: {error.strerror}.") from None
     try:
-        with file:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
             file.writelines(pieces)
-        os.replace(file.name, output)
+        Path(name).replace(output)
     except BaseException:
-        Path(file.name).unlink()
+        Path(name).unlink()
         raise
 
 
@@ -101,7 +101,9 @@ def _as_csv(verdicts: Iterable[Verdict]) -> Iterator[str]:
     head = ["patient", "trial", "version", "as_of", "overall", "blockers", "missing", "data_cutoff", *criteria]
     yield _csv_row(head)
     for verdict in kept:
-        answers = {criterion.id: f"{answer.outcome}{f' ({answer.why})' if answer.why else ''}" for criterion, answer in verdict.answers}
+        answers = {
+            criterion.id: f"{answer.outcome}{f' ({answer.why})' if answer.why else ''}" for criterion, answer in verdict.answers
+        }
         yield _csv_row(
             [
                 verdict.patient,
@@ -137,7 +139,7 @@ def _as_table(verdicts: Iterable[Verdict]) -> Iterator[str]:
 def _table(verdicts: list[Verdict]) -> str:
     """Columns as wide as they must be; the last one, which may be long, is wrapped below itself."""
     several = len({(verdict.trial, verdict.version) for verdict in verdicts}) > 1
-    rows = [["Patient", "Trial", "Overall", "Newest datum", "Blocked by", "Missing"]]
+    rows = [["Patient", "Trial", "Overall", "Newest datum", "Because of"]]
     rows += [_row(verdict) for verdict in verdicts]
     if not several:
         rows = [[*row[:1], *row[2:]] for row in rows]
@@ -153,20 +155,26 @@ def _table(verdicts: list[Verdict]) -> str:
 
 
 def _row(verdict: Verdict) -> list[str]:
-    counted = [criterion for criterion, _ in verdict.answers if criterion.counts]
-    asked = [criterion.id for criterion in counted if criterion.stage is Stage.PRESCREENING]
     return [
         verdict.patient,
         f"{verdict.trial}@{verdict.version}",
         verdict.overall.value,
         verdict.data_cutoff.isoformat() if verdict.data_cutoff else "none",
-        shortened(verdict.blockers, [criterion.id for criterion in counted]),
-        shortened(verdict.missing, asked),
+        _because(verdict),
     ]
 
 
+def _because(verdict: Verdict) -> str:
+    """What blocks, or what is missing: never both (VER-15)."""
+    counted = [criterion for criterion, _ in verdict.answers if criterion.counts]
+    if verdict.blockers:
+        return f"blocked by {shortened(verdict.blockers, [criterion.id for criterion in counted])}"
+    asked = [criterion.id for criterion in counted if criterion.stage is Stage.PRESCREENING]
+    return f"missing {shortened(verdict.missing, asked)}" if verdict.missing else ""
+
+
 def shortened(ids: Sequence[str], order: Sequence[str]) -> str:
-    """ "C2 to C6, C7.1, C8.2": neighbours in the trial's order, three or more, are told by their first and last."""
+    """Ids as in "C2 to C6, C8.2 (6)": three or more neighbours in the trial's order by first and last, then how many in all."""
     runs: list[list[str]] = []
     for name in ids:
         last = runs[-1][-1] if runs else None
@@ -175,4 +183,5 @@ def shortened(ids: Sequence[str], order: Sequence[str]) -> str:
         else:
             runs.append([name])
     told = [[f"{run[0]} to {run[-1]}"] if len(run) >= _A_RUN else run for run in runs]
-    return ", ".join(name for names in told for name in names)
+    names = [name for run in told for name in run]
+    return ", ".join(names) + (f" ({len(ids)})" if len(names) < len(ids) else "")

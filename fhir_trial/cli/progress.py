@@ -18,7 +18,12 @@ def with_progress(verdicts: Iterable[Verdict]) -> Iterator[Verdict]:
     try:
         for number, verdict in enumerate(verdicts, 1):
             if number % _EVERY == 1:
-                print(f"\r{number} screened", end="", file=sys.stderr, flush=True)
+                _say(f"\r{number} screened")
             yield verdict
     finally:
-        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+        _say("\r\x1b[K")
+
+
+def _say(words: str) -> None:
+    sys.stderr.write(words)
+    sys.stderr.flush()

@@ -10,7 +10,9 @@ import click
 from fhir_trial.cli.options import DEFAULT_TRIAL
 from fhir_trial.errors import DefinitionError
 
-_FOLDER = click.option("--mappings", type=click.Path(file_okay=False, exists=True, path_type=Path), help="Another mappings folder.")
+_FOLDER = click.option(
+    "--mappings", type=click.Path(file_okay=False, exists=True, path_type=Path), help="Another mappings folder."
+)
 _INVALID = 4
 
 

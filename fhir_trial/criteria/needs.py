@@ -41,7 +41,8 @@ class Needs:
 
     @staticmethod
     def union(parts: Iterable[Needs]) -> Needs:
-        return Needs.of(*(need for part in parts for need in part.needs))
+        known = tuple(parts)
+        return known[0] if len(known) == 1 else Needs.of(*(need for part in known for need in part.needs))
 
     @property
     def resource_types(self) -> tuple[str, ...]:

@@ -120,8 +120,9 @@ class PatientFormSchema(DefinitionSchema):
 class CaseSchema(DefinitionSchema):
     """A case: a sentence, a record, and what must come out.
 
-    ``like`` names an earlier case whose patient and record it takes over: an item with the id of one there replaces it, ``without``
-    leaves items out. ``loaded`` says what became of a type's search ("fetched"); ``copies`` are other copies of the patient (VER-07).
+    ``like`` names an earlier case whose patient and record it takes over: an item with the id of one there replaces it,
+    ``without`` leaves items out. ``loaded`` says what became of the search for a type ("fetched"); ``copies`` are other copies of
+    the patient (VER-07).
     """
 
     name = fields.String(required=True)
@@ -134,7 +135,9 @@ class CaseSchema(DefinitionSchema):
     settings = fields.Dict(keys=fields.String(), values=fields.Raw(), load_default=dict)
     timezone = fields.String(load_default=None)
     loaded = fields.Dict(
-        keys=fields.String(), values=fields.String(validate=validate.OneOf([state.value for state in LoadState])), load_default=dict
+        keys=fields.String(),
+        values=fields.String(validate=validate.OneOf([state.value for state in LoadState])),
+        load_default=dict,
     )
     patient = fields.Nested(PatientFormSchema, load_default=dict)
     copies = fields.List(fields.Nested(PatientFormSchema), load_default=list)
@@ -221,7 +224,9 @@ class _LoadedTrials:
         return self._trials[key]
 
 
-def _told(index: int, case: Mapping[str, Any], written: Mapping[str, Any], earlier: Mapping[str, _Told], source: YamlFile) -> _Told:
+def _told(
+    index: int, case: Mapping[str, Any], written: Mapping[str, Any], earlier: Mapping[str, _Told], source: YamlFile
+) -> _Told:
     patient, record = dict(written.get("patient", {})), list(written.get("record", []))
     if case["like"] is None:
         return _Told(patient, record)

@@ -17,11 +17,11 @@ def told(resolved: ResolvedTrial) -> str:
 
 def _lines(resolved: ResolvedTrial) -> Iterator[str]:
     trial = resolved.trial
-    yield f"{trial.id}@{trial.version}: {trial.title}"
-    yield f"Source: {trial.source}"
+    yield _indented(f"{trial.id}@{trial.version}: {trial.title}", "")
+    yield _indented(f"Source: {trial.source}", "")
     if resolved.settings:
         yield ""
-        yield "Settings: " + ", ".join(f"{name}={value}" for name, value in resolved.settings.items())
+        yield _indented("Settings: " + ", ".join(f"{name}={value}" for name, value in resolved.settings.items()), "")
     for criterion in trial.criteria:
         yield ""
         yield from _criterion(criterion)

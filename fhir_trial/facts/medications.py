@@ -118,7 +118,7 @@ def read_history(record: PatientRecord, terminology: Terminology) -> MedicationH
     recognised: list[tuple[MedicationUse, DrugMatch]] = []
     unidentified: list[Unidentified] = []
     others: list[MedicationUse] = []
-    absences = [one for one in record.absences if one.about == "medication"]
+    absences = [one for one in record.absences if _is_of_medications(one, terminology)]
     for use in record.medications:
         if standing(use) is Standing.VOID or _says_nothing(use.medication.code, terminology):
             continue
@@ -200,6 +200,13 @@ def _given(course: Course, first: date, last: date) -> Given | None:
         return None
     certain = course.standing is not Standing.UNCLEAR and end.first >= first and course.start.last <= last
     return Given(course, end.until(last) or Span.of(last), certain)
+
+
+def _is_of_medications(absence: AbsenceStatement, terminology: Terminology) -> bool:
+    """Whether an empty list or section is one of medications: by its words, else by its code alone."""
+    if absence.about is not None:
+        return absence.about == "medication"
+    return terminology.value_set("medication_lists").find(absence.code) is not None
 
 
 def _states_absence(code: Concept, terminology: Terminology) -> bool:

@@ -17,7 +17,7 @@ _SPEAKING = frozenset({"accept", "accept_low", "text", "derived"})
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
-class NormalRange(Struct, frozen=True):
+class NormalRange(Struct, frozen=True, gc=False):
     """A reference range of the same result that applies to this patient, in the analyte's unit.
 
     Attributes:
@@ -56,7 +56,7 @@ class Ranges:
 NO_RANGES: Final = Ranges(tuple)
 
 
-class LabResult(Struct, frozen=True):
+class LabResult(Struct, frozen=True, gc=False):
     """One result of one analyte.
 
     Attributes:

@@ -8,6 +8,7 @@ Source: clinical/criteria.md C6; R11, R14, R30, R38 and the readings on C6 in cl
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,16 @@ from fhir_trial.records.model import MedicationKind
 from fhir_trial.terminology import Ingredient
 from fhir_trial.times import Span, add_days
 
+#: What makes a formulation. The brand, the strength and the spelling of a name do not: those are a refill.
+_FORMULATIONS = {
+    "prolonged": re.compile(r"(?:extended|prolonged|sustained|controlled|modified)[ -]release|\b(?:ER|XR|XL|SR)\b|缓释|控释", re.I),
+    "delayed": re.compile(r"delayed[ -]release|enteric|gastro-?resistant|\b(?:DR|EC)\b|肠溶", re.I),
+    "tablet": re.compile(r"\btab(?:let)?s?\b|caplet|片", re.I),
+    "capsule": re.compile(r"\bcap(?:sule)?s?\b|胶囊", re.I),
+    "liquid": re.compile(r"solution|suspension|syrup|口服液|混悬|糖浆", re.I),
+    "granules": re.compile(r"granule|powder|颗粒|散剂", re.I),
+    "injection": re.compile(r"inject|syringe|infusion|\bvial\b|注射", re.I),
+}
 #: An active order whose last supply ended more than so many days ago is doubtful (readings on C6 [J]).
 DOUBTFUL_DAYS = 90
 
@@ -142,7 +153,7 @@ class Timeline:
 
     def _in_world(self, window: Window, world: World) -> Regimen:
         pieces = pieces_of(self.courses, world)
-        current = [piece for piece in pieces if piece.covers(window.as_of) and not piece.end_unknown]
+        current = [piece for piece in pieces if piece.covers(window.as_of) and _is_current(piece, window.as_of)]
         if not current:
             return self._not_in_use(window)
         courses = tuple({id(piece.course): piece.course for piece in current}.values())
@@ -281,6 +292,14 @@ class Timeline:
         return True
 
 
+def _is_current(piece: Piece, as_of: date) -> bool:
+    """Active, or supplied. What was stopped or completed is over, on its last day too (C6 "current", DATA-35)."""
+    if piece.open or piece.course.kind is MedicationKind.DISPENSE:
+        return not piece.end_unknown
+    supplied = piece.course.supplied_until(as_of) if piece.course.use.status == "completed" else None
+    return supplied is not None and supplied >= as_of
+
+
 def _decides(change: Change, changes: Sequence[Change]) -> bool:
     """Whether a change is plainly one: a stop that is taken up again is an interruption, which a clinician judges."""
     if change.because is Because.STOPS:
@@ -340,5 +359,6 @@ def _switched(pieces: Sequence[Piece], day: date) -> bool:
     return bool(before and after) and not before & after and all(form for _, form in before | after)
 
 
-def _make(piece: Piece) -> tuple[str, str | None]:
-    return piece.course.ingredient.name, piece.course.drug.form
+def _make(piece: Piece) -> tuple[str, frozenset[str]]:
+    form = piece.course.drug.form or ""
+    return piece.course.ingredient.name, frozenset(name for name, words in _FORMULATIONS.items() if words.search(form))

@@ -37,7 +37,7 @@ _SHARE: Final = LabDefinition(
 _RAW_PARTS: Final = frozenset({"flow", "inspired_concentration", "device"})
 
 
-class Reading(Struct, frozen=True):
+class Reading(Struct, frozen=True, gc=False):
     """What was read.
 
     Attributes:

@@ -150,7 +150,7 @@ def _authored(page: Page, kind: MedicationKind) -> Span | None:
             return page.event(resource, "whenHandedOver") or page.event(resource, "whenPrepared")
         case MedicationKind.STATEMENT:
             return page.event(resource, "dateAsserted")
-        case MedicationKind.ADMINISTRATION:
+        case _:  # an administration says only when the drug was given
             return None
 
 

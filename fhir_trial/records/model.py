@@ -3,7 +3,8 @@
 Nothing here is interpreted clinically; that is the business of ``facts``. Source: FHIR R4 resource definitions.
 
 What a chart holds by the hundred is a frozen msgspec Struct: one is made four times, and copied with a change thirty times, as fast
-as a frozen dataclass. ``gc=False`` marks those that hold nothing but plain values, which the garbage collector need not visit.
+as a frozen dataclass. ``gc=False``: being frozen and made of frozen parts they can form no cycle, and the garbage collector need
+not visit them.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ class Quantity(Struct, frozen=True, gc=False):
     text: str
 
 
-class QuantityRange(Struct, frozen=True):
+class QuantityRange(Struct, frozen=True, gc=False):
     """Range; an end that is missing is open."""
 
     low: Quantity | None
@@ -87,7 +88,7 @@ class QuantityRange(Struct, frozen=True):
     text: str
 
 
-class Ratio(Struct, frozen=True):
+class Ratio(Struct, frozen=True, gc=False):
     """Ratio, as titres are often written."""
 
     numerator: Quantity | None
@@ -105,7 +106,7 @@ class OtherValue(Struct, frozen=True, gc=False):
 Value = Quantity | QuantityRange | Ratio | Concept | str | int | bool | OtherValue
 
 
-class ReferenceRange(Struct, frozen=True):
+class ReferenceRange(Struct, frozen=True, gc=False):
     """One entry of Observation.referenceRange.
 
     Attributes:
@@ -123,7 +124,7 @@ class ReferenceRange(Struct, frozen=True):
     text: str | None
 
 
-class Observation(Struct, frozen=True):
+class Observation(Struct, frozen=True, gc=False):
     """One measured thing. A component, or a contained member, is an Observation too, with its parent's origin, status and date.
 
     Attributes:
@@ -138,8 +139,8 @@ class Observation(Struct, frozen=True):
         siblings: Other components of the same Observation, and the Observation itself where it has a value (oxygen beside
             saturation), without this one.
         members: Names of hasMember; those that are not on file otherwise are read as well.
-        performers: Their displays, and the names of Organizations that they lead to: a site's table of limits knows its laboratories
-            by them.
+        performers: Their displays, and the names of Organizations that they lead to, by which a site's table of limits knows its
+            laboratories.
     """
 
     origin: Origin
@@ -164,7 +165,7 @@ class Observation(Struct, frozen=True):
     performers: tuple[str, ...] = ()
 
 
-class Condition(Struct, frozen=True):
+class Condition(Struct, frozen=True, gc=False):
     """A diagnosis, or a coded reason of an Encounter (``from_encounter``).
 
     Attributes:
@@ -200,7 +201,7 @@ class MedicationKind(StrEnum):
     ADMINISTRATION = "MedicationAdministration"
 
 
-class Timing(Struct, frozen=True):
+class Timing(Struct, frozen=True, gc=False):
     """Timing.repeat and Timing.code.
 
     Attributes:
@@ -228,7 +229,7 @@ class Timing(Struct, frozen=True):
     events: int = 0
 
 
-class Dosage(Struct, frozen=True):
+class Dosage(Struct, frozen=True, gc=False):
     """One dosage instruction. ``dose`` is doseQuantity or doseRange of the first doseAndRate (ordered before calculated)."""
 
     text: str | None
@@ -240,7 +241,7 @@ class Dosage(Struct, frozen=True):
     sequence: int | None = None
 
 
-class Medication(Struct, frozen=True):
+class Medication(Struct, frozen=True, gc=False):
     """The drug named: its code, or its resolved Medication's code, ingredients and form.
 
     Attributes:
@@ -256,7 +257,7 @@ class Medication(Struct, frozen=True):
     resolved: bool
 
 
-class MedicationUse(Struct, frozen=True):
+class MedicationUse(Struct, frozen=True, gc=False):
     """One MedicationRequest, -Statement, -Dispense or -Administration.
 
     Attributes:
@@ -370,7 +371,7 @@ class StudySubject:
     end: Span | None
 
 
-class Encounter(Struct, frozen=True):
+class Encounter(Struct, frozen=True, gc=False):
     """A visit or stay.
 
     Attributes:

@@ -133,6 +133,9 @@ class _Reading:
         for element in sorted(patient.disagreements):
             text = f"Copies of the patient differ in {element}."
             self.issues.append(Issue("patient-copies-differ", "error", self.raw.reference, element, text))
+        if patient.active is False:
+            text = "This record is marked as no longer in active use: no answer rests on that, and none makes it eligible (R32)."
+            self.issues.append(Issue("patient-inactive", "warning", self.raw.reference, "active", text))
         if patient.replaced_by is not None:
             text = "This record was replaced by another: its data are not used (R33)."
             self.issues.append(Issue("patient-replaced", "error", self.raw.reference, "link", text))

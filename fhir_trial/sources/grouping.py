@@ -81,7 +81,10 @@ class Grouping:
         """Each patient once, in the order of the reference (VER-08)."""
         self._deal_out()
         for manifest in self._manifests:
-            self._claims += claims_of_manifest(manifest, self._report.resources)
+            for claim in claims_of_manifest(manifest, self._report.resources):
+                self._claims.append(claim)
+                for kind in claim.types:
+                    self._report.note("export-incomplete", "manifest", f"It promises more {kind} than there are files to read.")
             if names_error_files(manifest):
                 self._report.note("export-incomplete", "manifest", "The export reports errors: see its error files.")
         for reference in sorted(self._charts):

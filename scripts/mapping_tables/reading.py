@@ -16,6 +16,7 @@ MAPPINGS = Path(__file__).resolve().parent.parent.parent / "mappings"
 # How the YAML files name code systems.
 SHORT_SYSTEMS = {
     "": "",
+    "loinc": systems.LOINC,
     "snomed": systems.SNOMED,
     "rxnorm": systems.RXNORM,
     "icd10cm": systems.ICD10CM,

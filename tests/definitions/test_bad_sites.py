@@ -49,7 +49,11 @@ def test_good_overlay_passes_and_is_applied(mappings: Path) -> None:
     assert check_everything((), mappings).errors == ()
     trial = load_trial("nct06789107", site=site, mappings=mappings)
 
-    assert (trial.site, str(trial.zone), trial.own_bases) == ("good", "Asia/Shanghai", ("https://hospital.example.invalid/fhir-trial",))
+    assert (trial.site, str(trial.zone), trial.own_bases) == (
+        "good",
+        "Asia/Shanghai",
+        ("https://hospital.example.invalid/fhir-trial",),
+    )
     assert (trial.settings["lab_fresh_days"], trial.settings["c4_reading"]) == (14, "B")
 
 

@@ -1,7 +1,7 @@
 """Each way to write a trial wrong is told at its file, line and column, with the right word; its good counterpart passes.
 
-A file in ``bad/`` starts with a comment for each mistake that must be found: ``line:column place: sentence``. The file of the same name
-in ``good/`` says what was meant.
+A file in ``bad/`` starts with a comment for each mistake that must be found: ``line:column place: sentence``. The file of the
+same name in ``good/`` says what was meant.
 """
 
 from __future__ import annotations

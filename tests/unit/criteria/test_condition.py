@@ -63,6 +63,7 @@ def test_every_change_by_the_clock_is_named_ahead() -> None:
         [condition("77386006", SNOMED, onsetDateTime=ago(-20))],
         [condition("77386006", SNOMED, onsetDateTime=ago(200), abatementDateTime=ago(-30))],
         [condition("77386006", SNOMED, onsetDateTime="2025-06")],
+        [condition("77386006", SNOMED) | {"onsetDateTime": None}],
     ):
         check_turning_points(PREGNANT, case_of(*story), 400)
     check_turning_points(LUPUS, case_of(condition("M32.9", onsetDateTime=ago(-5))), 30)

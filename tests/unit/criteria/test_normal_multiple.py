@@ -290,7 +290,9 @@ def test_sites_table_stands_in_where_no_limit_came_with_the_result(_name: str, l
 def test_sites_table_knows_its_laboratories_by_the_performer(performer: object, expected: str) -> None:
     """R10: the limits of one laboratory are never another's."""
     organization = {"resourceType": "Organization", "id": "lab", "name": "Central Laboratory"}
-    result = lab("1920-8", 118, "U/L", 3, performer=performer, contained=[organization, {**organization, "id": "nameless", "name": None}])
+    result = lab(
+        "1920-8", 118, "U/L", 3, performer=performer, contained=[organization, {**organization, "id": "nameless", "name": None}]
+    )
     site = SiteLimit("ast", "U/L", Fraction(40), laboratory="Central Laboratory")
 
     assert briefly(AST.answer(with_limits(case_of(result), site))) == expected

@@ -193,6 +193,23 @@ def test_only_no_known_medications_states_an_absence() -> None:
     assert history(medication("report", coded, "2026-01-01", status="entered-in-error")).states_absence(S) is None
 
 
+@pytest.mark.parametrize(("code", "states"), [("10160-0", True), ("48765-2", False)])
+def test_an_empty_list_that_says_only_by_its_code_what_it_lists_states_that_nothing_is_taken(code: str, states: bool) -> None:
+    """R12, DATA-38: the code of the medication section; that of allergies says nothing of drugs."""
+    emptied = {
+        "resourceType": "List",
+        "id": "l1",
+        "status": "current",
+        "mode": "snapshot",
+        "subject": {"reference": "Patient/p1"},
+        "code": {"coding": [{"system": "http://loinc.org", "code": code}]},
+        "date": "2026-01-01",
+        "emptyReason": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/list-empty-reason", "code": "nilknown"}]},
+    }
+
+    assert (history(emptied).states_absence(S) is not None) is states
+
+
 # --- doses and days of a course -------------------------------------------------------------------------------------
 
 

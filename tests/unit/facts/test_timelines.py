@@ -200,3 +200,38 @@ def test_the_change_names_its_day_and_both_doses() -> None:
 def test_nothing_is_absent() -> None:
     assert regimen("antimalarial") == Regimen(State.ABSENT)
     assert not Regimen(State.ABSENT).review
+
+
+# --- a switch of product: criteria.md C6 -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ("Plaquenil 200 MG Oral Tablet", "hydroxychloroquine 200 MG Oral Tablet", (State.STABLE, None)),
+        ("Hydroxychloroquine 200mg tabs", "hydroxychloroquine sulfate 200 MG Oral Tablet", (State.STABLE, None)),
+        ("hydroxychloroquine 200 MG Oral Tablet", "hydroxychloroquine 25 MG/ML Oral Suspension", (State.JUDGEMENT, Because.SWITCHED)),
+    ],
+)
+def test_another_brand_at_the_same_dose_is_a_refill_and_another_form_is_judged(before: str, after: str, expected: Any) -> None:
+    found = regimen(
+        "antimalarial",
+        medication("order", {"medicationCodeableConcept": {"text": before}}, "2025-06-01", "200 mg", "1/1d", status="stopped"),
+        medication("order", {"medicationCodeableConcept": {"text": after}}, "2026-02-27", "200 mg", "1/1d"),
+    )
+
+    assert told(found) == expected
+
+
+@pytest.mark.parametrize("kind", ["order", "report"])
+@pytest.mark.parametrize("status", ["stopped", "completed"])
+def test_what_ended_is_not_current_on_its_last_day(kind: str, status: str) -> None:
+    """C6 "current": active and covering now. R38: a stop leaves no current drug."""
+    bounds = {"frequency": 1, "period": 1, "periodUnit": "d", "boundsPeriod": {"start": "2025-06-01", "end": S.isoformat()}}
+    ended = {"dosages": [dosage("5 mg") | {"timing": {"repeat": bounds}}]} if kind == "order" else {"end": S.isoformat()}
+
+    def found(status: str) -> State:
+        return steroids(medication(kind, by_code("8640", "prednisone"), "2025-06-01", "5 mg", "1/1d", status=status, **ended)).state
+
+    assert found(status) is State.ABSENT
+    assert found("active") is State.STABLE

@@ -270,6 +270,11 @@ def test_a_patient_with_an_unknown_modifier_keeps_neither_birth_nor_sex_data_22(
     assert record.patient.unusable == "modifier-extension"
 
 
+@pytest.mark.parametrize(("active", "issues"), [(False, ["patient-inactive"]), (True, []), (None, [])])
+def test_a_record_no_longer_in_use_is_reported_r32(read: Read, active: bool | None, issues: list[str]) -> None:
+    assert codes(read(patients=(patient(active=active),))) == issues
+
+
 def test_an_odd_gender_is_an_issue(read: Read) -> None:
     record = read(patients=(patient(gender="F"),))
     assert record.patient.gender is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from functools import lru_cache
 from typing import Any
@@ -124,3 +125,13 @@ def test_a_drug_that_cannot_be_told_is_listed() -> None:
 
     assert (unreadable.code, unreadable.reference) == ("medication-not-recognised", "MedicationRequest/r1")
     assert unresolved.reference == "MedicationRequest/r1"
+
+
+def test_a_trial_that_asks_for_no_drug_lists_none() -> None:
+    order = {"resourceType": "MedicationRequest", "status": "active", "intent": "order", "medicationCodeableConcept": {"text": "x"}}
+    age_alone = replace(trial(), trial=replace(trial().trial, criteria=trial().trial.criteria[:1]))
+    person = {"resourceType": "Patient", "id": "p1", "birthDate": "1990-05-20"}
+
+    verdict = screen_patient(RawPatient("Patient/p1", [person], [order | SUBJECT | {"id": "m1"}]), age_alone, as_of=AS_OF)
+
+    assert verdict.issues == ()
