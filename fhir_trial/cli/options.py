@@ -86,11 +86,12 @@ def screening_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def load_trials(names: tuple[str, ...], asked: Asked) -> list[ResolvedTrial]:
-    """The trials named, resolved; a repeated name counts once."""
+    """The trials named, resolved; one named twice, with and without its version, counts once."""
     from fhir_trial.definitions.trial_files import load_trial
 
     given = dict(_setting(written) for written in asked.settings)
-    return [load_trial(name, site=asked.site, settings=given, timezone=asked.timezone) for name in dict.fromkeys(names)]
+    resolved = [load_trial(name, site=asked.site, settings=given, timezone=asked.timezone) for name in dict.fromkeys(names)]
+    return list({(one.trial.id, one.trial.version): one for one in resolved}.values())
 
 
 def _setting(written: str) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from typing import Any
 from fhir_trial.criteria.combinators import Part
 from fhir_trial.definitions.lints import rule_problems
 from fhir_trial.definitions.placing import placed
-from fhir_trial.definitions.settings import BadSettingError, checked_value, with_settings
+from fhir_trial.definitions.settings import BadSettingError, checked_value, resolve_settings, with_settings
 from fhir_trial.definitions.sites import load_site, site_names
 from fhir_trial.definitions.trial_files import CASES, declared_settings, find_trial, resolve_file
 from fhir_trial.definitions.yaml_source import KeyPath, Problem, YamlFile, errors_of, nearest, read_yaml
@@ -110,11 +110,8 @@ def _site_settings(source: YamlFile, mappings: Path) -> Iterator[Problem]:
         for path in paths:
             declared |= declared_settings(read_yaml(path, path.relative_to(mappings).as_posix()))
         for name, value in values.items():
-            if name not in declared:
-                yield Problem(("settings", trial, name), f"Unknown setting '{name}'.{nearest(name, list(declared))}")
-                continue
             try:
-                checked_value(name, declared[name], value)
+                resolve_settings(declared, {name: value})
             except BadSettingError as error:
                 yield Problem(("settings", trial, name), str(error))
 

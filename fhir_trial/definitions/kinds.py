@@ -114,8 +114,6 @@ def schema_of(kind: type) -> type[Schema]:
     hints = typing.get_type_hints(kind)
     members: dict[str, Any] = {}
     for field in dataclasses.fields(kind):
-        if not field.init:
-            continue
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         members[field.name] = field_for(hints[field.name], required=required)
 
@@ -141,12 +139,8 @@ def field_for(hint: Any, *, required: bool) -> fields.Field[Any]:
         return OneOf([str(choice) for choice in arguments], **options)
     if origin is tuple:
         return _TupleOf(field_for(arguments[0], required=True), **options)
-    if origin in (dict, Mapping) or hint in (dict, Mapping):
-        return fields.Dict(keys=fields.String(), values=field_for(arguments[1], required=True), **options)
     if hint in _SIMPLE:
         return _SIMPLE[hint](options)
-    if hasattr(hint, "parse"):
-        return _Parsed(hint.parse, **options)
     if dataclasses.is_dataclass(hint):
         return fields.Nested(schema_of(typing.cast(type, hint)), **options)
     raise TypeError(f"No way to write a {hint} in a trial file.")
@@ -181,22 +175,6 @@ class _TupleOf(fields.Field[tuple[Any, ...]]):
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> tuple[Any, ...]:
         return tuple(self.items.deserialize(value if isinstance(value, list) else [value]))
-
-
-class _Parsed(fields.Field[Any]):
-    """A small language of its own, such as a limit: "0.5 10*9/L"."""
-
-    def __init__(self, parse: Any, **options: Any) -> None:
-        super().__init__(**options)
-        self.parse = parse
-
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
-        if isinstance(value, bool) or not isinstance(value, str | int):
-            raise ValidationError("Expected a text.")
-        try:
-            return self.parse(str(value))
-        except ValueError as error:
-            raise ValidationError(str(error)) from None
 
 
 _SIMPLE: dict[Any, Callable[[dict[str, Any]], fields.Field[Any]]] = {

@@ -17,7 +17,7 @@ from fhir_trial.definitions.schemas import TrialSchema, flattened
 from fhir_trial.definitions.settings import BadSettingError, Value, resolve_settings, with_settings
 from fhir_trial.definitions.sites import NO_SITE, Site, load_site
 from fhir_trial.definitions.yaml_source import DefinitionErrors, Problem, YamlFile, nearest, read_yaml
-from fhir_trial.errors import DefinitionError, UnknownTrialError, UsageError
+from fhir_trial.errors import UnknownTrialError, UsageError
 from fhir_trial.terminology import Terminology, load_terminology, mappings_folder
 from fhir_trial.terminology.loading import COMPILED
 from fhir_trial.terminology.phrases import PHRASES
@@ -194,22 +194,21 @@ def _settings(source: YamlFile, site: Site, given: Mapping[str, Value]) -> dict[
     declared = declared_settings(source)
     trial = str(source.content.get("trial")) if isinstance(source.content, dict) else ""
     ours = site.settings.get(trial, {})
-    try:
-        resolve_settings(declared, ours)
-    except BadSettingError as error:
-        raise _at_the_site(site, trial, ours, error) from None
+    if site.source is not None:
+        _check_site_settings(site.source, trial, declared, ours)
     try:
         return resolve_settings(declared, ours, given)
     except BadSettingError as error:
         raise UsageError(str(error)) from None
 
 
-def _at_the_site(site: Site, trial: str, settings: Mapping[str, Value], error: BadSettingError) -> DefinitionError:
-    """A site's setting that the trial does not have, at its place in the overlay."""
-    if site.source is None:
-        return DefinitionError(str(error))
-    wrong = (name for name in settings if f"'{name}'" in str(error))
-    return site.source.error(Problem(("settings", trial, *wrong), str(error)))
+def _check_site_settings(overlay: YamlFile, trial: str, declared: Mapping[str, Any], settings: Mapping[str, Value]) -> None:
+    """A site's setting that the trial does not have is told at its place in the overlay."""
+    for name, value in settings.items():
+        try:
+            resolve_settings(declared, {name: value})
+        except BadSettingError as error:
+            raise overlay.error(Problem(("settings", trial, name), str(error))) from None
 
 
 def _with_settings(source: YamlFile, values: Mapping[str, Value]) -> Any:

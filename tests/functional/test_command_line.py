@@ -20,6 +20,7 @@ import time_machine
 from fhir_trial import __version__
 from fhir_trial.cli import output
 from fhir_trial.cli.main import cli, main
+from fhir_trial.contract.verdicts import verdict_json
 from fhir_trial.terminology import mappings_folder
 
 AS_OF = ("--as-of", "2026-03-02")
@@ -434,10 +435,11 @@ class TestOutput:
         target.parent.mkdir()
         target.write_text("the old one\n", encoding="utf-8")
         calls = iter((True, False))
-        real = output.verdict_json
 
         def breaks_at_the_second(verdict: Any) -> Json:
-            return real(verdict) if next(calls) else failing() or {}
+            if not next(calls):
+                failing()
+            return verdict_json(verdict)
 
         monkeypatch.setattr(output, "verdict_json", breaks_at_the_second)
 

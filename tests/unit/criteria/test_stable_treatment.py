@@ -453,7 +453,7 @@ def test_a_stop_leaves_no_current_drug_and_r12_decides() -> None:
         (medication("report", "hcq 200", "2025-06-01", status="not-taken"), False),
         (medication("report", "hcq 200", "2025-06-01", status="on-hold"), False),
         (medication("report", "hcq 200", "2025-06-01", end="2026-03-02"), True),
-        (medication("report", "hcq 200", "2025-06-01", end="2026-03-02", status="completed"), True),
+        (medication("report", "hcq 200", "2025-06-01", end="2026-03-02", status="completed"), False),
         (medication("report", "hcq 200", "2025-06-01", status="completed"), False),
         (medication("supply", "hcq 200", "2026-02-01", daysSupply=days(30)), True),
         (medication("supply", "hcq 200", "2026-01-31", daysSupply=days(30)), False),
