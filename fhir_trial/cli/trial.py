@@ -89,10 +89,11 @@ def test(names: tuple[str, ...], mappings: Path | None, verbose: bool) -> int:
 
 @trial.command()
 @click.argument("name", default=DEFAULT_TRIAL, metavar="ID[@VERSION]")
+@click.option("--site", metavar="NAME", help="With the site's own codes and settings.")
 @_FOLDER
-def needs(name: str, mappings: Path | None) -> None:
+def needs(name: str, site: str | None, mappings: Path | None) -> None:
     """What must be fetched of a patient, as JSON: types, codes, categories, windows."""
     from fhir_trial.contract.needs import needs_json
     from fhir_trial.definitions.trial_files import load_trial
 
-    click.echo(json.dumps(needs_json(load_trial(name, mappings=mappings)), indent=2, ensure_ascii=False))
+    click.echo(json.dumps(needs_json(load_trial(name, site=site, mappings=mappings)), indent=2, ensure_ascii=False))

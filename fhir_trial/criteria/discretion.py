@@ -6,6 +6,7 @@ bleeding or a clearly other cause, on which the note does not rest.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
@@ -19,10 +20,12 @@ from fhir_trial.criteria.lab_words import dated, evidence, measured
 from fhir_trial.criteria.latest_result import asked_name, guarded
 from fhir_trial.criteria.limits import Limit
 from fhir_trial.criteria.needs import Need, Needs
+from fhir_trial.criteria.showing import not_resolved
 from fhir_trial.facts.conditions import ConditionFact
 from fhir_trial.facts.laboratory import LabResult, is_valid, results_until
 from fhir_trial.logic import Truth
 from fhir_trial.quantities import write_number
+from fhir_trial.terminology.phrases import clauses_of
 from fhir_trial.times import add_days
 
 #: Rows of the value sets, as conditions.csv calls them.
@@ -31,6 +34,12 @@ _OTHER_CAUSE: Final = frozenset({"no"})
 _BLEEDS: Final = frozenset({"blocks"})
 _DOUBTFUL: Final = frozenset({"unconfirmed", "unusable", "unstructured"})
 _NEVER: Final = frozenset({"refuted"})
+#: A denial of the named words themselves: "no platelet clumps", "clumping: none", "未见血小板聚集".
+_DENIAL: Final = (
+    r"\b(?:no|without|negative for|absence of|free of)\s+(?:[\w-]+\s+){{0,2}}?[\w-]*(?:{named})"
+    r"|(?:未见|未發現|未发现|没有|无(?!法)).{{0,6}}(?:{named})"
+    r"|(?:{named})\w*(?:\s+(?:are|is|was|were))?\s*:?\s*(?:not\b|none\b|absent\b|no$|negative\b)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +127,8 @@ class LabWithDiscretion:
                 for day in () if fact.when is None else (fact.when.first, fact.when.last):
                     points = (day, add_days(day, 1), add_days(day, self.bleeding_days + 1))
                     yield from (point for point in points if point > case.as_of)
+                if fact.ended is not None:
+                    yield fact.ended.first
 
     def in_words(self) -> str:
         return (
@@ -183,7 +194,7 @@ class LabWithDiscretion:
 
     def _found(self, case: Case, result: LabResult) -> _Found:
         supports = self._certain(case, self.supports, _SUPPORTS)
-        against = [fact for fact in self._certain(case, self.against, _OTHER_CAUSE) if fact.active is not False]
+        against = [fact for fact in self._certain(case, self.against, _OTHER_CAUSE) if not_resolved(fact, case.as_of)]
         bleeding = [fact for fact in self._certain(case, self.bleeding, _BLEEDS) if self._bleeds(case, fact)]
         roles = {id(fact): Role.SUPPORTS for fact in supports} | {id(fact): Role.AGAINST for fact in (*against, *bleeding)}
         told = [
@@ -202,7 +213,7 @@ class LabWithDiscretion:
     def _bleeds(self, case: Case, fact: ConditionFact) -> bool:
         """R39: at most so many days before S, and not resolved. A date that leaves it open is for a clinician."""
         span = None if fact.when is None else fact.when.until(case.as_of)
-        if span is None or fact.active is False:
+        if span is None or not not_resolved(fact, case.as_of):
             return False
         return span.within(add_days(case.as_of, -self.bleeding_days), case.as_of) is Truth.TRUE
 
@@ -210,11 +221,17 @@ class LabWithDiscretion:
         observation = result.observation
         comments = (*observation.notes, *(text for concept in observation.interpretation for text in concept.texts()))
         for comment in comments:
-            if any(word.casefold() in comment.casefold() for word in self.clumping_words):
+            if any(self._says_clumped(clause) for clause in clauses_of(comment)):
                 yield Evidence(observation.origin, Role.AGAINST, result.span, comment)
         for other in results_until(case.facts.results(self.analyte), case.as_of):
             if other.role == "flag" and _same_day(other, result):
                 yield from evidence(other, Role.AGAINST)
+
+    def _says_clumped(self, clause: str) -> bool:
+        """Whether it names clumps and does not deny just them: "count not reliable, clumps" is no denial."""
+        said = clause.casefold()
+        named = "|".join(re.escape(word.casefold()) for word in self.clumping_words)
+        return any(word.casefold() in said for word in self.clumping_words) and not re.search(_DENIAL.format(named=named), said)
 
     def _fall(self, case: Case, result: LabResult) -> Iterator[Evidence]:
         """Shown, never deciding: the highest value of the last weeks and the last one, where it fell by so much."""

@@ -14,7 +14,7 @@ from fhir_trial.criteria.answers import Answer, Role, Sentence, Why, met, needs_
 from fhir_trial.criteria.case import Case
 from fhir_trial.criteria.needs import Need, Needs
 from fhir_trial.criteria.partial_dates import agreed
-from fhir_trial.criteria.showing import dates_of, show_condition, show_finding, still_active, unless_overturned
+from fhir_trial.criteria.showing import dates_of, not_resolved, show_condition, show_finding, unless_overturned
 from fhir_trial.facts.conditions import ConditionFact
 from fhir_trial.facts.moments import latest_of_day, may_be_latest
 from fhir_trial.facts.reports import Finding, Says, find_ecgs
@@ -154,7 +154,7 @@ class NormalReport:
             fact
             for value_set in self.against
             for fact in case.facts.conditions(value_set)
-            if fact.on_file(case.as_of) and fact.counts != "refuted" and fact.role != "no" and still_active(fact, case.as_of)
+            if fact.on_file(case.as_of) and fact.counts != "refuted" and fact.role != "no" and not_resolved(fact, case.as_of)
         ]
 
     def _findings(self, case: Case) -> tuple[Finding, ...]:

@@ -46,6 +46,11 @@ def still_active(fact: ConditionFact, as_of: date) -> bool:
     return fact.active is not False or (fact.ended is not None and fact.ended.first > as_of)
 
 
+def not_resolved(fact: ConditionFact, as_of: date) -> bool:
+    """Whether nothing dated up to ``as_of`` says that it is resolved, for the rules that go by "unless resolved"."""
+    return not fact.resolved or (fact.ended is not None and fact.ended.first > as_of)
+
+
 def dates_of(facts: Iterable[ConditionFact]) -> Iterable[date]:
     """Days on which a condition comes on file or ends."""
     for fact in facts:

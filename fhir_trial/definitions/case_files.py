@@ -29,6 +29,8 @@ class _Labelled(DefinitionSchema):
 
 
 class LabFormSchema(_Labelled):
+    """A result: by analyte, LOINC code or name."""
+
     analyte = fields.String()
     code = fields.String()
     name = fields.String()
@@ -43,10 +45,12 @@ class LabFormSchema(_Labelled):
     note = fields.String()
     by = fields.String()
     specimen = fields.String()
-    beside = fields.List(fields.Nested(lambda: LabFormSchema()))
+    beside = fields.List(fields.Nested(lambda: LabFormSchema()))  # noqa: PLW0108 - the class is not made yet
 
 
 class DiagnosisFormSchema(_Labelled):
+    """A Condition."""
+
     code = fields.Raw()
     text = fields.String()
     recorded = fields.String()
@@ -57,6 +61,8 @@ class DiagnosisFormSchema(_Labelled):
 
 
 class DrugFormSchema(_Labelled):
+    """A drug in one of the four medication resources."""
+
     name = fields.String()
     code = fields.Raw()
     as_ = fields.String(data_key="as", validate=validate.OneOf(["request", "statement", "dispense", "administration"]))
@@ -75,6 +81,8 @@ class DrugFormSchema(_Labelled):
 
 
 class ReportFormSchema(_Labelled):
+    """A report or a document with its text."""
+
     name = fields.String()
     code = fields.String()
     as_ = fields.String(data_key="as", validate=validate.OneOf(["DiagnosticReport", "DocumentReference"]))
@@ -83,12 +91,16 @@ class ReportFormSchema(_Labelled):
 
 
 class ProcedureFormSchema(_Labelled):
+    """A Procedure."""
+
     code = fields.Raw()
     text = fields.String()
     status = fields.String()
 
 
 class ConsentFormSchema(_Labelled):
+    """A Consent."""
+
     study = fields.String()
     by = fields.List(fields.String())
     decision = fields.String(validate=validate.OneOf(["permit", "deny"]))
@@ -109,6 +121,8 @@ class RecordFormSchema(DefinitionSchema):
 
 
 class PatientFormSchema(DefinitionSchema):
+    """The patient."""
+
     birth_date = fields.String()
     sex = fields.String()
     birth_sex = fields.String()
@@ -278,7 +292,8 @@ def _differences(about: str, wanted: Any, verdict: Verdict, source: YamlFile, pa
     if about not in known:
         raise source.error(Problem(path, f"Unknown criterion '{about}'.{nearest(about, [*known, *_OF_THE_PATIENT])}"))
     expected = _expectation(wanted, path, source)
-    yield from (f"{about}: {difference}" for difference in _answer_differences(expected, verdict.answer(about), verdict.holds_until(about)))
+    for difference in _answer_differences(expected, verdict.answer(about), verdict.holds_until(about)):
+        yield f"{about}: {difference}"
 
 
 def _expectation(wanted: Any, path: tuple[str | int, ...], source: YamlFile) -> dict[str, Any]:

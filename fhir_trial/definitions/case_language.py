@@ -1,7 +1,7 @@
 """The short forms of a case file, and the FHIR resources they stand for.
 
-A case is written for people: ``lab: {analyte: hemoglobin, value: "8.0 g/dL", on: "2026-02-20"}``. What cannot be said in a short form
-is written as FHIR itself under ``fhir``. Every resource goes the whole way of a real one: readers, facts, criteria, verdict.
+A case is written for people: ``lab: {analyte: hemoglobin, value: "8.0 g/dL", on: "2026-02-20"}``. What has no short form is
+written as FHIR itself under ``fhir``. Every resource goes the whole way of a real one: readers, facts, criteria, verdict.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from fhir_trial.records.model import LoadState
 from fhir_trial.screening.ports import RawPatient
 from fhir_trial.terminology import Terminology
-from fhir_trial.terminology.systems import ATC, ICD9CM, ICD10, ICD10CM, LOINC, RXNORM, SNOMED, UCUM
+from fhir_trial.terminology.systems import ATC, ICD9CM, ICD10, ICD10CM, INTERPRETATION, LOINC, RXNORM, SNOMED, UCUM
 
 Json = dict[str, Any]
 PATIENT = "Patient/case"
@@ -38,6 +38,9 @@ _DRUG_KINDS = {
     "dispense": "MedicationDispense",
     "administration": "MedicationAdministration",
 }
+
+
+_DONE_WHEN_WRITTEN = ("MedicationDispense", "MedicationAdministration")
 
 
 class CaseWordError(ValueError):
@@ -113,33 +116,35 @@ def _resource(index: int, form: Mapping[str, Any], terminology: Terminology) -> 
 
 
 def _lab(written: Mapping[str, Any], terminology: Terminology) -> Json:
-    made: Json = {"resourceType": "Observation", "status": written.get("status", "final"), "code": _lab_code(written, terminology)}
-    if "on" in written:
-        made["effectiveDateTime"] = written["on"]
-    if "issued" in written:
-        made["issued"] = written["issued"]
+    made: Json = {"resourceType": "Observation", "status": written.get("status", "final")}
+    made["code"] = _lab_code(written, terminology)
+    for key, (element, as_fhir) in _OF_A_LAB.items():
+        if key in written:
+            made[element] = as_fhir(written[key])
     if "value" in written:
         made |= _value(str(written["value"]), written.get("unit_as", "ucum"))
-    ranged = {
-        side: _quantity(str(written[side]), written.get("unit_as", "ucum")) for side in ("low", "high") if side in written
-    }
-    if "range_text" in written:
-        ranged["text"] = written["range_text"]
+    ranged = _range(written)
     if ranged:
         made["referenceRange"] = [ranged]
-    if "flag" in written:
-        made["interpretation"] = [
-            {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation", "code": written["flag"]}]}
-        ]
-    if "note" in written:
-        made["note"] = [{"text": written["note"]}]
-    if "by" in written:
-        made["performer"] = [{"display": written["by"]}]
-    if "specimen" in written:
-        made["specimen"] = {"display": written["specimen"]}
     if "beside" in written:
         made["component"] = [_lab(component, terminology) for component in written["beside"]]
     return made
+
+
+_OF_A_LAB: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "on": ("effectiveDateTime", lambda day: day),
+    "issued": ("issued", lambda moment: moment),
+    "flag": ("interpretation", lambda code: [{"coding": [{"system": INTERPRETATION, "code": code}]}]),
+    "note": ("note", lambda text: [{"text": text}]),
+    "by": ("performer", lambda name: [{"display": name}]),
+    "specimen": ("specimen", lambda name: {"display": name}),
+}
+
+
+def _range(written: Mapping[str, Any]) -> Json:
+    unit_as = written.get("unit_as", "ucum")
+    ranged = {side: _quantity(str(written[side]), unit_as) for side in ("low", "high") if side in written}
+    return ranged | ({"text": written["range_text"]} if "range_text" in written else {})
 
 
 def _lab_code(written: Mapping[str, Any], terminology: Terminology) -> Json:
@@ -206,7 +211,8 @@ def _word(system: str, code: str) -> Json:
 def _concept(written: Mapping[str, Any]) -> Json:
     concept: Json = {}
     if "code" in written:
-        concept["coding"] = [coding(code) for code in ([written["code"]] if isinstance(written["code"], str) else written["code"])]
+        codes = [written["code"]] if isinstance(written["code"], str) else written["code"]
+        concept["coding"] = [coding(code) for code in codes]
     for key in ("text", "name"):
         if key in written:
             concept["text"] = written[key]
@@ -216,7 +222,7 @@ def _concept(written: Mapping[str, Any]) -> Json:
 def _drug(written: Mapping[str, Any]) -> Json:
     kind = _DRUG_KINDS[written.get("as", "request")]
     made: Json = {"resourceType": kind, "medicationCodeableConcept": _concept(written)}
-    made["status"] = written.get("status", "completed" if kind in ("MedicationDispense", "MedicationAdministration") else "active")
+    made["status"] = written.get("status", "completed" if kind in _DONE_WHEN_WRITTEN else "active")
     if "status_reason" in written:
         reason = written["status_reason"]
         concept = {"coding": [coding(reason)]} if " " in reason and reason.split(" ")[0] in _SYSTEMS else {"text": reason}
@@ -233,7 +239,8 @@ def _drug(written: Mapping[str, Any]) -> Json:
     if "on" in written:
         made["effectiveDateTime"] = written["on"]
     if dosage:
-        made["dosage"] = [dosage] if kind == "MedicationStatement" else {k: v for k, v in dosage.items() if k in ("text", "route", "dose")}
+        given = {element: dosage[element] for element in ("text", "route", "dose") if element in dosage}
+        made["dosage"] = [dosage] if kind == "MedicationStatement" else given
     return made
 
 
@@ -318,7 +325,7 @@ def _consent(written: Mapping[str, Any]) -> Json:
     made: Json = {
         "resourceType": "Consent",
         "status": written.get("status", "active"),
-        "scope": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": written.get("scope", "research")}]},
+        "scope": _word("consentscope", written.get("scope", "research")),
         "performer": [{"reference": PATIENT} if who == "patient" else {"display": who} for who in written.get("by", [])],
     }
     if "on" in written:

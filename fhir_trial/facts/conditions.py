@@ -65,6 +65,11 @@ class ConditionFact:
     code: str | None = None
     verified: bool = False
 
+    @property
+    def resolved(self) -> bool:
+        """Whether it is said to be over for good: "inactive" and "remission" alone say less than that."""
+        return self.clinical == "resolved" or (self.ended is not None and self.clinical not in _ACTIVE)
+
     def on_file(self, as_of: date) -> bool:
         """Whether it is not dated after ``as_of`` (R44); a record without a date is on file."""
         return self.when is None or self.when.first <= as_of

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
+from msgspec.structs import replace
+
 from fhir_trial.facts.derived import add_derived
 from fhir_trial.facts.latest import Band, Candidate, candidates
 from fhir_trial.facts.ranges import WhoseRange, normal_ranges
@@ -72,6 +74,8 @@ class _ResultReader:
         if codes:
             for code in _one_each(codes):
                 yield self._result(observation, code.analyte, code)
+                if observation.value is None and observation.siblings and self._is_titre(code):
+                    yield from self._patterns(observation, code)
             return
         named = self.terminology.lab_by_text(observation.code, observation.specimen)
         if named:
@@ -99,6 +103,18 @@ class _ResultReader:
             method=None if code is None else code.method,
             is_titre=reading.is_titre,
         )
+
+    def _is_titre(self, code: LabCode) -> bool:
+        return self.terminology.laboratory(code.analyte).kind == "titre"
+
+    def _patterns(self, observation: Observation, code: LabCode) -> Iterator[LabResult]:
+        """Titres by pattern, in components that only words name ("speckled"), are of the whole's own titre (units, section 2)."""
+        for part in observation.siblings:
+            known = part.code.claims_a_standard() or self.terminology.lab_codes(part.code)
+            if not known and not self.terminology.lab_by_text(part.code, part.specimen):
+                result = self._result(replace(part, code=observation.code), code.analyte, code)
+                if result.is_titre:
+                    yield result
 
     def _ranges(self, observation: Observation, reading: Reading, definition: LabDefinition) -> Ranges:
         if not observation.ranges:

@@ -12,8 +12,8 @@ from bisect import bisect_right
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import cast
 from itertools import pairwise
+from typing import cast
 
 from msgspec import Struct
 from msgspec.structs import replace

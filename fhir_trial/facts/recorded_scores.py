@@ -7,7 +7,7 @@ words, where no coding claims LOINC, SNOMED CT or RxNorm (R34). Results worked o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from fractions import Fraction
@@ -17,7 +17,7 @@ from typing import Final
 from fhir_trial.quantities import Possible
 from fhir_trial.records.model import Observation, Origin, PatientRecord, Quantity, QuestionnaireAnswer, Report, Value
 from fhir_trial.terminology.concepts import Concept
-from fhir_trial.terminology.scores import ScoreDefinition
+from fhir_trial.terminology.scores import ScoreDefinition, ScoreItem
 from fhir_trial.times import Span
 
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
@@ -37,6 +37,7 @@ _CONNECTING: Final = re.compile(
 _NOT_A_SCORE: Final = re.compile(r"\d|[.,]\d|\s*(?:%|-\s*\d|mg|g\b|years?|weeks?|days?|months?|岁|年|月|天)", re.IGNORECASE)
 _OUT_OF: Final = re.compile(r"\s*/\s*(\d+)")
 _TOTAL: Final = re.compile(r"\b(?:total|sum|score)\b|总分|得分", re.IGNORECASE)
+_SUM: Final = re.compile(r"\b(?:total|sum)\b|总分", re.IGNORECASE)
 _FULFILLED: Final = re.compile(r"\b(?:meets?|met|fulfil\w*|satisf(?:y|ies|ied)|yes|true)\b|符合|满足", re.IGNORECASE)
 _DENIED: Final = re.compile(
     r"(?:\bnot|n't|\bnever|\bfails? to)\s+(?:\w+\s+){0,2}?(?:meet|met|fulfil\w*|satisf(?:y|ied))\b|^\s*(?:no|false)\s*$"
@@ -117,13 +118,15 @@ def version_named(text: str, score: ScoreDefinition) -> bool | None:
 
 def _in_observations(record: PatientRecord, score: ScoreDefinition) -> Iterator[RecordedTotal]:
     names = cache(lambda code: _concept_names(code, score))  # hundreds of results share a few codes
+    names_an_item = cache(lambda code: _names_an_item(code.texts(), score))
     for observation in record.observations:
         exact = names(observation.code)
         if exact is None:
             continue
-        value = observation.value if observation.value is not None else _total_among(observation.siblings)
-        possible, fulfilled = _read(value)
-        items = value is None and bool(observation.members or observation.siblings)
+        item = names_an_item(observation.code)
+        value = observation.value if observation.value is not None or item else _total_among(observation.siblings)
+        possible, fulfilled = (None, None) if item else _read(value)
+        items = item or (value is None and bool(observation.members or observation.siblings))
         yield RecordedTotal(
             observation.origin, observation.effective, possible, fulfilled, exact, "Observation", _as_recorded(value),
             observation.performed, _problem_of(observation, possible, fulfilled, score), observation.issued, items,
@@ -238,6 +241,12 @@ def _concept_names(concept: Concept, score: ScoreDefinition) -> bool | None:
     return all(said) if said else None
 
 
+def _names_an_item(texts: Iterable[str], score: ScoreDefinition) -> bool:
+    """Whether the words are of one item, "SLEDAI-2K: arthritis", and not of the total."""
+    said = " ".join(texts)
+    return not _SUM.search(said) and _item_pattern(score.items).search(said) is not None
+
+
 def _item_names(answer: QuestionnaireAnswer, score: ScoreDefinition) -> bool | None:
     """An item is the total if it has the score's name, or is called total in a questionnaire of that name."""
     own = " ".join(text for text in (answer.text, *(answer.code.texts() if answer.code else ())) if text)
@@ -279,3 +288,9 @@ def _as_recorded(value: Value | None) -> str:
 @lru_cache(maxsize=64)
 def _pattern(expression: str) -> re.Pattern[str]:
     return re.compile(expression, re.IGNORECASE)
+
+
+@lru_cache(maxsize=64)
+def _item_pattern(items: tuple[ScoreItem, ...]) -> re.Pattern[str]:
+    words = {word for item in items for word in (item.id, item.descriptor) if len(word) > 3}  # "obs" and "plt" mean other things
+    return re.compile(r"(?<!\w)(?:" + "|".join(map(re.escape, sorted(words))) + r")(?!\w)", re.IGNORECASE)

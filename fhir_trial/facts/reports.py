@@ -102,9 +102,8 @@ def find_ecgs(record: PatientRecord, terminology: Terminology, analyte: str, top
     for report in reports:
         results = [observation for name in report.results for observation in observations.get(name, ())]
         found.append(_of_report(report, topic, results, measured=bool(results)))
-    for each in record.observations:
-        if is_ecg(each.code) and each.origin.reference not in spoken_for:
-            found.append(_of_observation(each, topic, measured=isinstance(each.value, Quantity)))
+    alone = (each for each in record.observations if is_ecg(each.code) and each.origin.reference not in spoken_for)
+    found.extend(_of_observation(each, topic, measured=isinstance(each.value, Quantity)) for each in alone)
     return _oldest_first(found)
 
 

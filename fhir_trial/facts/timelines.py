@@ -28,13 +28,15 @@ from fhir_trial.times import Span, add_days
 
 #: What makes a formulation. The brand, the strength and the spelling of a name do not: those are a refill.
 _FORMULATIONS = {
-    "prolonged": re.compile(r"(?:extended|prolonged|sustained|controlled|modified)[ -]release|\b(?:ER|XR|XL|SR)\b|缓释|控释", re.I),
-    "delayed": re.compile(r"delayed[ -]release|enteric|gastro-?resistant|\b(?:DR|EC)\b|肠溶", re.I),
-    "tablet": re.compile(r"\btab(?:let)?s?\b|caplet|片", re.I),
-    "capsule": re.compile(r"\bcap(?:sule)?s?\b|胶囊", re.I),
-    "liquid": re.compile(r"solution|suspension|syrup|口服液|混悬|糖浆", re.I),
-    "granules": re.compile(r"granule|powder|颗粒|散剂", re.I),
-    "injection": re.compile(r"inject|syringe|infusion|\bvial\b|注射", re.I),
+    "prolonged": re.compile(
+        r"(?:extended|prolonged|sustained|controlled|modified)[ -]release|\b(?:ER|XR|XL|SR)\b|缓释|控释", re.IGNORECASE
+    ),
+    "delayed": re.compile(r"delayed[ -]release|enteric|gastro-?resistant|\b(?:DR|EC)\b|肠溶", re.IGNORECASE),
+    "tablet": re.compile(r"\btab(?:let)?s?\b|caplet|片", re.IGNORECASE),
+    "capsule": re.compile(r"\bcap(?:sule)?s?\b|胶囊", re.IGNORECASE),
+    "liquid": re.compile(r"solution|suspension|syrup|口服液|混悬|糖浆", re.IGNORECASE),
+    "granules": re.compile(r"granule|powder|颗粒|散剂", re.IGNORECASE),
+    "injection": re.compile(r"inject|syringe|infusion|\bvial\b|注射", re.IGNORECASE),
 }
 #: An active order whose last supply ended more than so many days ago is doubtful (readings on C6 [J]).
 DOUBTFUL_DAYS = 90

@@ -51,7 +51,7 @@ class Titre:
 @lru_cache(maxsize=4096)
 def plain(text: str) -> str:
     """The text with its comparators in FHIR's spelling, without full-width letters or HTML entities."""
-    narrow = unicodedata.normalize("NFKC", unescape(text)).strip()
+    narrow = unicodedata.normalize("NFKC", unescape(text)).replace("∶", ":").strip()  # the ratio sign of Chinese reports
     return _WRITTEN.sub(lambda match: _COMPARATORS[match[0].casefold()], narrow)
 
 

@@ -65,7 +65,7 @@ def read_list(page: Page, into: Gathered) -> None:
 
 def read_composition(page: Page, into: Gathered) -> None:
     """So do the sections of an IPS."""
-    waiting = page.objects(page.resource, "section")
+    waiting = list(page.objects(page.resource, "section"))
     while waiting:
         section = waiting.pop()
         _read_empty(page, section, "date", into, "section")

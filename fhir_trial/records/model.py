@@ -2,7 +2,7 @@
 
 Nothing here is interpreted clinically; that is the business of ``facts``. Source: FHIR R4 resource definitions.
 
-What a chart holds by the hundred is a frozen msgspec Struct: one is made four times, and copied with a change thirty times, as fast
+What a chart holds by the hundred is a frozen msgspec Struct: one is made four times, and copied thirty times, as fast
 as a frozen dataclass. ``gc=False``: being frozen and made of frozen parts they can form no cycle, and the garbage collector need
 not visit them.
 """

@@ -120,9 +120,9 @@ def _performers(page: Page) -> Iterator[str]:
         if (name := page.string(item, "display", "performer")) is not None:
             yield name
         found = page.find(page.string(item, "reference", "performer"))
-        if found is not None and found.get("resourceType") == "Organization":
-            if (name := page.inside(found).string(found, "name", "performer")) is not None:
-                yield name
+        is_known = found is not None and found.get("resourceType") == "Organization"
+        if found is not None and is_known and (name := page.inside(found).string(found, "name", "performer")) is not None:
+            yield name
 
 
 # dates

@@ -43,7 +43,7 @@ def _items(page: Page, root: Json) -> Iterator[Json]:
         if page.modified(item, "item"):
             continue
         yield item
-        below = page.objects(item, "item", "item")
+        below = list(page.objects(item, "item", "item"))
         for answer in page.objects(item, "answer", "item") if "answer" in item else ():
             below += page.objects(answer, "item", "item.answer")
         waiting.extend(reversed(below))

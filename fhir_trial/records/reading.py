@@ -169,8 +169,9 @@ class _Reading:
             reader(page, self.into)
 
     def _may_be_read(self, page: Page, kind: str, patient: Patient) -> bool:
-        """Somebody else's, and what its status or an extension forbids, is reported. Ours are counted, without an issue: the same
-        data give the same verdict after it was written.
+        """Somebody else's, and what its status or an extension forbids, is reported.
+
+        Ours are counted, without an issue: the same data give the same verdict after it was written.
         """
         if self.own.on(page.resource):
             self.own_results += 1

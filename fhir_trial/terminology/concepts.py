@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from fhir_trial.terminology.systems import STANDARD_CLAIMS, normalise_system
+from fhir_trial.terminology.systems import claims_a_standard, normalise_system
 
 
 class Coding(Struct, frozen=True, gc=False):
@@ -36,7 +36,7 @@ class Concept(Struct, frozen=True, gc=False):
 
     def claims_a_standard(self) -> bool:
         """Whether any coding says it is LOINC, SNOMED CT or RxNorm: then words are not consulted (R34)."""
-        return not STANDARD_CLAIMS.isdisjoint([coding.system for coding in self.codings])
+        return any(map(claims_a_standard, [coding.system for coding in self.codings]))
 
 
 def coding(system: str | None, code: str, display: str | None = None) -> Coding:

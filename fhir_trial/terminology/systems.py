@@ -26,7 +26,7 @@ TIMING: Final = "http://terminology.hl7.org/CodeSystem/v3-GTSAbbreviation"
 STATUS_REASON: Final = "http://terminology.hl7.org/CodeSystem/medicationrequest-status-reason"
 ABSENT_UNKNOWN: Final = "http://hl7.org/fhir/uv/ips/CodeSystem/absent-unknown-uv-ips"
 
-STANDARD_CLAIMS: Final = frozenset({LOINC, SNOMED, RXNORM})
+_STANDARD_WORDS: Final = ("loinc", "snomed", "rxnorm")
 ICD_SYSTEMS: Final = frozenset({ICD10CM, ICD10, ICD10PCS, ICD9CM})
 
 _ALIASES: Final = {
@@ -71,3 +71,10 @@ def normalise_system(raw: str) -> str:
     if bare and bare[0].isdigit() and f"urn:oid:{bare}" in _ALIASES:
         return _ALIASES[f"urn:oid:{bare}"]
     return _ALIASES.get(squeezed, squeezed)
+
+
+@lru_cache(maxsize=4096)
+def claims_a_standard(system: str) -> bool:
+    """Whether a system says it is LOINC, SNOMED CT or RxNorm: a misspelt one claims it too, though it is not recognised (R34)."""
+    folded = system.casefold()
+    return any(word in folded for word in _STANDARD_WORDS)

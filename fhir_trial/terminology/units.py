@@ -19,7 +19,7 @@ from typing import Any, Final
 from fhir_trial.terminology.laboratory import LabDefinition
 
 _SUPERSCRIPTS: Final = str.maketrans({"⁹": "^9", "³": "^3", "⁶": "^6", "²": "^2", "⁻": "-", "¹": "1"})
-_LOOKALIKES: Final = str.maketrans({"μ": "u", "×": "x", "✕": "x", "╳": "x", "＊": "*", "∕": "/", "⁄": "/", "−": "-"})
+_LOOKALIKES: Final = str.maketrans({"μ": "u", "×": "x", "✕": "x", "╳": "x", "＊": "*", "∕": "/", "⁄": "/", "−": "-", "·": "."})
 # Mega is no unit of a laboratory, and nobody can tell Mg from a slip for mg.
 _MEGA: Final = re.compile(r"M(?:g|mol|eq|l|L)")
 _INDEXED: Final = re.compile(r"1\.73")

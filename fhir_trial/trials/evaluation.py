@@ -32,8 +32,9 @@ class Evaluation:
         )
 
     def _case(self) -> Case:
-        """Made anew each time: kept, it would hold the evaluation that holds it, and a patient's whole record with them until the
-        garbage collector comes, which cost a fifth of a screening.
+        """Made anew each time.
+
+        Kept, it would hold the evaluation that holds it, and with them the patient's record until the garbage collector comes.
         """
         return Case(self._facts, self._as_of, self._first_dose, self._answer, self._turning_points)
 

@@ -16,7 +16,7 @@ from flask import Flask, Response
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from fhir_trial.audit import AuditUnavailableError
-from fhir_trial.definitions.trial_files import DefinitionErrors
+from fhir_trial.definitions.yaml_source import DefinitionErrors
 from fhir_trial.errors import (
     ConflictError,
     FhirTrialError,

@@ -151,7 +151,7 @@ class TestSources:
             "--trial",
             "NCT05471050",
             "--trial",
-            "nct06789107",
+            "nct06789107@seed1",
             *AS_OF,
             "--format",
             "ndjson",

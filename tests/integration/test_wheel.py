@@ -32,10 +32,10 @@ def test_every_data_file_travels_in_the_wheel(wheel: Path, folder: str) -> None:
     assert carried == files_under(ROOT / folder)
 
 
-def test_the_wheel_is_typed_and_carries_its_notices(wheel: Path) -> None:
+def test_the_wheel_is_typed_and_carries_its_notices_and_schema(wheel: Path) -> None:
     inside = {Path(name).name for name in zipfile.ZipFile(wheel).namelist()}
 
-    assert {"py.typed", "LICENSE", "NOTICE"} <= inside
+    assert {"py.typed", "LICENSE", "NOTICE", "verdict.schema.json"} <= inside
 
 
 def test_an_unpacked_wheel_lists_its_trials_away_from_the_checkout(wheel: Path, tmp_path: Path) -> None:

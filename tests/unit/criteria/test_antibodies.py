@@ -13,7 +13,7 @@ from fhir_trial.criteria.above_normal import AboveNormal
 from fhir_trial.criteria.answers import Role
 from fhir_trial.criteria.titre import TitreAtLeast
 from fhir_trial.records.model import LoadState
-from tests.unit.criteria.stories import briefly, case_of, check_turning_points, lab
+from tests.unit.criteria.stories import LOINC, Json, briefly, case_of, check_turning_points, lab
 
 Json = dict[str, Any]
 
@@ -421,3 +421,19 @@ def test_needs_and_words() -> None:
     assert SM.needs().needs[0].laboratory == ("anti_sm_qn", "anti_sm_titer", "anti_sm_presence", "anti_sm_rnp")
     assert "at least 1:80" in ANA.in_words()
     assert "any anti-Sm antibody of the last 12 months" in SM.in_words()
+
+
+#  words of two components with 1:40 and 1:320, answer
+@pytest.mark.parametrize(
+    ("codes", "expected"),
+    [
+        (({"text": "Homogeneous"}, {"text": "Speckled"}), "met"),
+        (({"text": "Homogeneous"}, {"text": "Anti-dsDNA"}), "not-met"),  # the name of another antibody
+        (({"text": "Homogeneous"}, {"coding": [{"system": LOINC, "code": "99999-9"}]}), "not-met"),  # and another code
+    ],
+)
+def test_patterns_that_only_words_name_are_titres_of_the_whole(codes: tuple[Json, Json], expected: str) -> None:
+    """Clinical units, section 2: of several patterns in components the highest titre counts."""
+    parts = [{"code": code, "valueString": titre} for code, titre in zip(codes, ("1:40", "1:320"), strict=True)]
+
+    assert briefly(ANA.answer(case_of(lab("5048-4", {}, None, 3, component=parts)))) == expected

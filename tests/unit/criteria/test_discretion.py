@@ -72,6 +72,7 @@ STORIES: list[tuple[str, list[Json], str]] = [
     ("heparin is for a clinician", [HEPARIN], "needs-clinician judgement"),
     ("both causes", [IMMUNE, CONGENITAL], "needs-clinician conflicting"),
     ("chemotherapy, resolved", [CHEMOTHERAPY | clinical("resolved")], "needs-clinician judgement"),
+    ("chemotherapy, inactive is not resolved", [CHEMOTHERAPY | clinical("inactive")], "not-met"),
     ("chemotherapy, refuted", [CHEMOTHERAPY | verified("refuted")], "needs-clinician judgement"),
     ("chemotherapy, unconfirmed", [CHEMOTHERAPY | verified("provisional")], "needs-clinician judgement"),
     ("chemotherapy, ten years ago", [CHEMOTHERAPY | {"onsetDateTime": "2016-01-01"}], "not-met"),
@@ -83,6 +84,17 @@ STORIES: list[tuple[str, list[Json], str]] = [
     ("menorrhagia 29 days ago", [MENORRHAGIA | {"onsetDateTime": ago(29)}], "needs-clinician judgement"),
     ("menorrhagia today", [MENORRHAGIA | {"onsetDateTime": ago(0)}], "not-met"),
     ("menorrhagia, resolved", [MENORRHAGIA | clinical("resolved")], "needs-clinician judgement"),
+    ("menorrhagia, inactive is not resolved", [MENORRHAGIA | clinical("inactive")], "not-met"),
+    (
+        "menorrhagia that ended",
+        [{k: v for k, v in MENORRHAGIA.items() if k != "clinicalStatus"} | {"abatementDateTime": ago(1)}],
+        "needs-clinician judgement",
+    ),
+    (
+        "menorrhagia that will have ended tomorrow",
+        [MENORRHAGIA | {"abatementDateTime": ago(-1)} | clinical("resolved")],
+        "not-met",
+    ),
     ("menorrhagia, unconfirmed", [MENORRHAGIA | verified("unconfirmed")], "needs-clinician judgement"),
     ("menorrhagia some day of this month", [MENORRHAGIA | {"onsetDateTime": "2026-03"}], "not-met"),
     ("menorrhagia some day of last month", [MENORRHAGIA | {"onsetDateTime": "2026-02"}], "needs-clinician judgement"),
@@ -123,6 +135,25 @@ def test_clumping_comment_goes_first(more: Json) -> None:
 
     assert briefly(answer) == "needs-clinician judgement"
     assert "clumped" in str(answer.reason)
+
+
+@pytest.mark.parametrize(
+    ("comment", "clumped"),
+    [
+        ("No platelet clumps seen", False),
+        ("Smear read, no clumping.", False),
+        ("Clumping: none", False),
+        ("Platelet aggregates were not seen", False),
+        ("未见血小板聚集", False),
+        ("Count not reliable, platelet clumps", True),
+        ("No accurate count because of clumping", True),
+        ("无法准确计数，血小板聚集", True),
+    ],
+)
+def test_a_comment_that_denies_clumps_is_no_clumping_comment(comment: str, clumped: bool) -> None:
+    answer = PLATELETS.answer(case_of(platelets(note=[{"text": comment}]), MENORRHAGIA))
+
+    assert briefly(answer) == ("needs-clinician judgement" if clumped else "not-met")
 
 
 def test_comment_about_something_else_says_nothing() -> None:

@@ -299,3 +299,20 @@ def test_the_reason_names_the_day_and_the_days_that_decide() -> None:
 
     assert str(answer.reason) == "The last pregnancy test, of 2026-02-10, is older than 7 days before 2026-03-02."
     assert str(answer.next_step) == "Repeat the urine pregnancy test within 7 days before the first dose."
+
+
+#  urine value, upper limit            answer
+@pytest.mark.parametrize(
+    ("value", "high", "expected"),
+    [(2, 5, "met"), (5, 5, "met"), (200, 5, "not-met"), (2, None, "unknown unusable")],
+)
+def test_a_measured_urine_hcg_is_read_against_its_own_limit(value: int, high: int | None, expected: str) -> None:
+    """labs.csv: a quantitative urine test needs the laboratory's cut-off to be called negative."""
+    limits = {} if high is None else {"referenceRange": [{"high": {"value": high, "unit": "[IU]/L"}}]}
+
+    assert briefly(ASK.answer(case_of(lab("25372-4", value, "[IU]/L", 1, **limits)))) == expected
+
+
+@pytest.mark.parametrize(("code", "expected"), [(URINE, "met"), (SERUM, "needs-clinician judgement")])
+def test_false_is_a_negative_test(code: str, expected: str) -> None:
+    assert briefly(ASK.answer(case_of(lab(code, {"valueBoolean": False}, None, 1)))) == expected

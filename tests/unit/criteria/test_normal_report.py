@@ -92,6 +92,10 @@ STORIES: dict[str, tuple[list[Json], str]] = {
     "heart code": ([condition("I48.91")], "needs-clinician judgement"),
     "heart code beside normal": ([condition("R94.31"), ecg("Normal ECG")], "needs-clinician judgement"),
     "heart code over": ([condition("I48.91", **clinical("resolved")), ecg("Normal ECG")], "met"),
+    # "A heart code that is not resolved": inactive and in remission are not.
+    "heart code inactive": ([condition("I48.91", **clinical("inactive")), ecg("Normal ECG")], "needs-clinician judgement"),
+    "heart code in remission": ([condition("I51.4", **clinical("remission")), ecg("Normal ECG")], "needs-clinician judgement"),
+    "heart code ended": ([condition("I48.91", abatementDateTime=ago(3), **clinical("inactive")), ecg("Normal ECG")], "met"),
     "heart code over later": ([condition("I48.91", abatementDateTime=ago(-3), **clinical("resolved")), ecg("Normal ECG")],
                               "needs-clinician judgement"),
     "heart code refuted": ([condition("I48.91", **verified("refuted")), ecg("Normal ECG")], "met"),

@@ -113,6 +113,25 @@ def test_a_total_that_decides_nothing_says_why(more: Json, problem: str) -> None
     assert [total.problem for total in found(resource)] == [problem]
 
 
+@pytest.mark.parametrize("name", ["SLEDAI-2K: arthritis", "SLEDAI-2K - Low complement", "SLEDAI 2K fever score"])
+def test_one_item_of_the_score_is_no_total(name: str) -> None:
+    """C5 "only items": needs clinician, never a total of four points."""
+    (only,) = found(named(name, {"valueInteger": 4}, 1))
+
+    assert (only.items, only.possible, only.problem) == (True, None, "no-value")
+
+
+def test_an_item_that_is_present_does_not_say_that_the_criteria_are_fulfilled() -> None:
+    (only,) = found(named("EULAR/ACR 2019: joint involvement", {"valueBoolean": True}, 1), score=EULAR)
+
+    assert (only.items, only.fulfilled) == (True, None)
+
+
+@pytest.mark.parametrize("name", ["SLEDAI-2K total (24 items, rash included)", "SLEDAI-2K obs"])
+def test_a_total_is_a_total_whatever_else_its_name_says(name: str) -> None:
+    assert [total.possible for total in found(named(name, {"valueInteger": 4}, 1))] == [number(4)]
+
+
 def test_a_panel_without_a_total_holds_items() -> None:
     panel = named("SLEDAI-2K", {}, 1, component=[{"code": {"text": "Rash"}, "valueBoolean": True}])
 

@@ -210,7 +210,11 @@ def test_nothing_is_absent() -> None:
     [
         ("Plaquenil 200 MG Oral Tablet", "hydroxychloroquine 200 MG Oral Tablet", (State.STABLE, None)),
         ("Hydroxychloroquine 200mg tabs", "hydroxychloroquine sulfate 200 MG Oral Tablet", (State.STABLE, None)),
-        ("hydroxychloroquine 200 MG Oral Tablet", "hydroxychloroquine 25 MG/ML Oral Suspension", (State.JUDGEMENT, Because.SWITCHED)),
+        (
+            "hydroxychloroquine 200 MG Oral Tablet",
+            "hydroxychloroquine 25 MG/ML Oral Suspension",
+            (State.JUDGEMENT, Because.SWITCHED),
+        ),
     ],
 )
 def test_another_brand_at_the_same_dose_is_a_refill_and_another_form_is_judged(before: str, after: str, expected: Any) -> None:
@@ -231,7 +235,9 @@ def test_what_ended_is_not_current_on_its_last_day(kind: str, status: str) -> No
     ended = {"dosages": [dosage("5 mg") | {"timing": {"repeat": bounds}}]} if kind == "order" else {"end": S.isoformat()}
 
     def found(status: str) -> State:
-        return steroids(medication(kind, by_code("8640", "prednisone"), "2025-06-01", "5 mg", "1/1d", status=status, **ended)).state
+        return steroids(
+            medication(kind, by_code("8640", "prednisone"), "2025-06-01", "5 mg", "1/1d", status=status, **ended)
+        ).state
 
     assert found(status) is State.ABSENT
     assert found("active") is State.STABLE

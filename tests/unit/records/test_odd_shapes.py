@@ -13,7 +13,9 @@ def test_a_status_with_blanks_around_it_is_the_status(read: Read) -> None:
 
 
 def test_an_extension_that_gives_no_reason_for_absence_is_none(read: Read) -> None:
-    (found,) = read(observation(valueQuantity=None, _valueQuantity={"extension": [{"url": "urn:x", "valueCode": "y"}]})).observations
+    other = {"extension": [{"url": "urn:x", "valueCode": "y"}]}
+
+    (found,) = read(observation(valueQuantity=None, _valueQuantity=other)).observations
 
     assert (found.value, found.absent_reason) == (None, None)
 

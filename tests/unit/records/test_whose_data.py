@@ -5,6 +5,7 @@ R33, R40, DATA-03, DATA-23, DATA-45, DATA-47, VER-06, VER-07.
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -351,6 +352,30 @@ def test_only_nilknown_states_absence_data_38_r12(read: Read, resource: Any, abo
     record = read(resource)
     assert [statement.about for statement in record.absences] == about
     assert all(statement.dated and statement.dated.text == "2026-02-01" for statement in record.absences)
+
+
+def test_reading_leaves_the_resources_as_they_were(read: Read) -> None:
+    """The same patient is read again for the next trial, and must say the same (VER-02)."""
+    resources = [
+        absent("Composition", section=[{"title": "Medication Summary", **NIL}, {"section": [{"title": "Allergies", **NIL}]}]),
+        response(
+            status="completed",
+            item=[
+                {
+                    "linkId": "1",
+                    "item": [{"linkId": "1.1", "answer": [{"valueInteger": 8}]}],
+                    "answer": [{"valueInteger": 1, "item": [{"linkId": "1.2", "answer": [{"valueInteger": 9}]}]}],
+                }
+            ],
+        ),
+    ]
+    before = deepcopy(resources)
+
+    first, second = read(*resources), read(*resources)
+
+    assert resources == before
+    assert first.absences == second.absences != ()
+    assert first.answers == second.answers != ()
 
 
 def test_without_a_date_of_its_own_nothing_is_invented(read: Read) -> None:

@@ -41,7 +41,10 @@ ON = "2026-02-10"
         {"resourceType": "Observation", "status": "final", "effectiveDateTime": ON} | TEXT,
         {"resourceType": "Condition", "recordedDate": ON} | TEXT,
         {"resourceType": "Condition", "onsetDateTime": ON} | TEXT,
-        {"resourceType": "MedicationRequest", "status": "active", "intent": "order", "authoredOn": ON} | {"medicationCodeableConcept": {"text": "x y z"}},
+        {
+            "resourceType": "MedicationRequest", "status": "active", "intent": "order", "authoredOn": ON,
+            "medicationCodeableConcept": {"text": "x y z"},
+        },
         {"resourceType": "Procedure", "status": "completed", "performedDateTime": ON} | TEXT,
         {"resourceType": "DiagnosticReport", "status": "final", "effectiveDateTime": ON, "conclusion": "x"} | TEXT,
         {"resourceType": "Consent", "status": "active", "dateTime": ON, "patient": {"reference": "Patient/p1"}},
@@ -128,7 +131,8 @@ def test_a_drug_that_cannot_be_told_is_listed() -> None:
 
 
 def test_a_trial_that_asks_for_no_drug_lists_none() -> None:
-    order = {"resourceType": "MedicationRequest", "status": "active", "intent": "order", "medicationCodeableConcept": {"text": "x"}}
+    order: dict[str, Any] = {"resourceType": "MedicationRequest", "status": "active", "intent": "order"}
+    order["medicationCodeableConcept"] = {"text": "x"}
     age_alone = replace(trial(), trial=replace(trial().trial, criteria=trial().trial.criteria[:1]))
     person = {"resourceType": "Patient", "id": "p1", "birthDate": "1990-05-20"}
 

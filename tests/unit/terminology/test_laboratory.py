@@ -117,6 +117,7 @@ Smooth muscle antibody           |          |
 補體C4                           |          | c4
 免疫球蛋白G                      |          | igg
 尿妊娠试验                       |          | hcg_urine
+尿HCG                            |          | hcg_urine
 Urine pregnancy test             |          | hcg_urine
 Pregnancy test                   |          |
 Pregnancy test                   | Urine    | hcg_urine

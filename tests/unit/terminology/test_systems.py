@@ -42,6 +42,14 @@ def test_only_loinc_snomed_and_rxnorm_forbid_reading_the_words_r34() -> None:
     assert not local.claims_a_standard()
 
 
+@pytest.mark.parametrize("system", ["http://loinc.com", "https://loinc.org", "LOINC", "http://snomed.info", "RxNorm"])
+def test_a_misspelt_standard_is_not_recognised_and_still_forbids_reading_the_words_r34(system: str) -> None:
+    misspelt = Concept((coding(system, "718-7", "Hemoglobin"),), "haemoglobin")
+
+    assert misspelt.codings[0].system == system
+    assert misspelt.claims_a_standard()
+
+
 def test_a_concept_says_its_text_before_its_displays() -> None:
     concept = Concept((Coding("", "1", "second"), Coding("", "2")), "first")
 

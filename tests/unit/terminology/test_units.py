@@ -67,6 +67,11 @@ egfr               | 30 mL/min/{1.73m2}       | 30
 egfr               | 30 mL/min/1.73.m2        | 30
 egfr               | 30 mL/min/1.73m2         | 30
 egfr               | 30 mL/min/1.73 m²        | 30
+egfr               | 30 mL/(min·1.73m²)       | 30
+egfr               | 30 mL/min/1.73 m*2       | 30
+egfr               | 30 mL/min per 1.73 m2    | 30
+egfr               | 30 ML/MIN/1.73M2         | 30
+egfr               | 30 ML/min                | -
 egfr               | 30 mL/min                | -
 egfr               | 30 L/h                   | -
 ana_titer          | 160 {titer}              | 160
@@ -77,6 +82,8 @@ anti_dsdna_qn      | 30 U/mL                  | -
 anti_dsdna_qn      | 30 ug/mL                 | -
 hcg_serum          | 5 m[IU]/mL               | 5
 hcg_serum          | 5 ng/mL                  | -
+hcg_urine          | 5 [IU]/L                 | 5
+spo2               | 97 % sat                 | 97
 lvef               | 55 %                     | 55
 spo2               | 60 mm[Hg]                | -
 spo2               | 12 kPa                   | -

@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 
 from fhir_trial import errors, transport
 from fhir_trial.audit import AuditUnavailableError
-from fhir_trial.definitions.trial_files import DefinitionErrors
+from fhir_trial.definitions.yaml_source import DefinitionErrors
 from fhir_trial.web.errors import status_of
 from tests.unit.web.conftest import issues
 from tests.unit.web.services import FakeService
