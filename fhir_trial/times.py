@@ -15,9 +15,7 @@ from msgspec import Struct
 
 from fhir_trial.logic import Truth
 
-_FHIR_DATE = re.compile(
-    r"(\d{4})(?:-(\d{2})(?:-(\d{2})(?:T(\d{2}):(\d{2})(?::(\d{2})(?:\.(\d+))?)?(Z|[+-]\d{2}:\d{2})?)?)?)?"
-)
+_FHIR_DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2})(?:T(\d{2}):(\d{2})(?::(\d{2})(?:\.(\d+))?)?(Z|[+-]\d{2}:\d{2})?)?)?)?")
 FAR_PAST = date(1, 1, 1)
 FAR_FUTURE = date(9999, 12, 31)
 

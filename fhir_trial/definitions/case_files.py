@@ -359,4 +359,3 @@ def _evidence_shown(evidence: Any) -> dict[str, Any]:
         "limit": evidence.limit,
         "role": evidence.role.value,
     }
-

@@ -285,7 +285,7 @@ def _dosage(written: Mapping[str, Any]) -> Json:
     if "times" in written:
         match = _TIMES.fullmatch(written["times"])
         if match is None:
-            raise CaseWordError(f"'{written['times']}' is no frequency. Expected such as \"2 per day\" or \"1 per 2 days\".")
+            raise CaseWordError(f'\'{written["times"]}\' is no frequency. Expected such as "2 per day" or "1 per 2 days".')
         dosage["timing"] = {
             "repeat": {
                 "frequency": int(match["frequency"]),

@@ -13,7 +13,7 @@ from fhir_trial.criteria.above_normal import AboveNormal
 from fhir_trial.criteria.answers import Role
 from fhir_trial.criteria.titre import TitreAtLeast
 from fhir_trial.records.model import LoadState
-from tests.unit.criteria.stories import LOINC, Json, briefly, case_of, check_turning_points, lab
+from tests.unit.criteria.stories import LOINC, briefly, case_of, check_turning_points, lab
 
 Json = dict[str, Any]
 
