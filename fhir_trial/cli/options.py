@@ -42,7 +42,7 @@ class Day(click.ParamType[date]):
         if isinstance(value, date):
             return value
         try:
-            return date.fromisoformat(value)
+            return date.fromisoformat(value if len(value) == len("2026-03-02") and "W" not in value else "")
         except ValueError:
             self.fail(f"'{value}' is no date. Expected one such as 2026-03-02.", param, ctx)
 

@@ -192,7 +192,7 @@ class InadequateResponse:
             return needs_clinician(Why.JUDGEMENT, reason, evidence, next_step=step, facts=found)
         if not found.drugs and _whole(case) and not _unidentified(case, [found]):
             return not_met(reason, evidence, facts=found)
-        step = say("Ask whether {named} was tried, for how long, and why it was stopped.", named=found.wanted.named)
+        step = say("Ask about {named}: tried or not, for how long, and why stopped.", named=found.wanted.named)
         return unknown(_why_unknown(case), reason, evidence, next_step=step, facts=found)
 
 
