@@ -1,7 +1,7 @@
 """Names every test that did not run, so that a green suite never hides one.
 
 Reads the JUnit file that pytest wrote. Exit code 1 if nothing ran at all, or if something was skipped while
-FHIR_TRIAL_FORBID_SKIPS is set (continuous integration, which installs whatever a test could want).
+FORBID_SKIPS is set (continuous integration, which installs whatever a test could want).
 """
 
 import os
@@ -25,4 +25,4 @@ def main(report: Path, *, forbid: bool) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), forbid=bool(os.environ.get("FHIR_TRIAL_FORBID_SKIPS"))))
+    sys.exit(main(Path(sys.argv[1]), forbid=bool(os.environ.get("FORBID_SKIPS"))))

@@ -139,7 +139,7 @@ def test_answers_hold_until_the_clock_changes_them(patient: str, criterion: str,
 
 # --- the site overlay ----------------------------------------------------------------------
 
-#: What rests on the hospital's own codes alone, where the record decides it.
+#: What rests on the hospital's own codes alone, where the record decides it; 左室EF值 is read by its name.
 LOCAL = {
     "bailuhe-complete": [
         "C3.1",
@@ -147,11 +147,11 @@ LOCAL = {
         "C3.3",
         "C4",
         "C6",
-        *(f"C7.{n}" for n in (1, 2, 3, 4, 5, "6a", 7, 8, 9, 10, 12)),
+        *(f"C7.{n}" for n in (1, 2, 3, 4, 5, 7, 8, 9, 10, 12)),
         "C8.2",
     ],
     "bailuhe-girl-of-nine": ["C6", "C7.7", "C7.8", "C7.9", "C7.10"],
-    "bailuhe-low-counts": ["C6", "C7.1", "C7.2", "C7.3", "C7.4", "C7.6a", "C7.12"],
+    "bailuhe-low-counts": ["C6", "C7.1", "C7.2", "C7.3", "C7.4", "C7.12"],
     "bailuhe-drawn-at-dawn": ["C6", "C7.1", "C7.3", "C7.4", "C7.5"],
     "bailuhe-before-new-analysers": [],
 }

@@ -118,6 +118,11 @@ Smooth muscle antibody           |          |
 免疫球蛋白G                      |          | igg
 尿妊娠试验                       |          | hcg_urine
 尿HCG                            |          | hcg_urine
+血清ALT                          |          | alt
+血小板PLT                        |          | platelets
+血小板总数                       |          | platelets
+尿ALT                            |          |
+AST/ALT比值                      |          |
 Urine pregnancy test             |          | hcg_urine
 Pregnancy test                   |          |
 Pregnancy test                   | Urine    | hcg_urine
