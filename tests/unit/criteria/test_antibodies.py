@@ -437,3 +437,12 @@ def test_patterns_that_only_words_name_are_titres_of_the_whole(codes: tuple[Json
     parts = [{"code": code, "valueString": titre} for code, titre in zip(codes, ("1:40", "1:320"), strict=True)]
 
     assert briefly(ANA.answer(case_of(lab("5048-4", {}, None, 3, component=parts)))) == expected
+
+
+def test_a_pattern_without_a_titre_is_no_titre() -> None:
+    parts = [
+        {"code": {"text": "Homogeneous"}, "valueString": "see comment"},
+        {"code": {"text": "Speckled"}, "valueString": "1:320"},
+    ]
+
+    assert briefly(ANA.answer(case_of(lab("5048-4", {}, None, 3, component=parts)))) == "met"

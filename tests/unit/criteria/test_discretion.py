@@ -284,3 +284,12 @@ def test_without_a_falling_analyte_nothing_is_looked_for() -> None:
 def test_needs_and_words() -> None:
     assert ("hemoglobin",) in {need.laboratory for need in PLATELETS.needs().needs}
     assert "active bleeding (at most 28 days old)" in PLATELETS.in_words()
+
+
+def test_a_bleeding_that_will_be_over_turns_the_answer_on_its_last_day() -> None:
+    """R44: an end recorded for a later day is not evidence yet."""
+    menorrhagia = condition("N92.0", onsetDateTime=ago(5), abatementDateTime=ago(-6), **clinical("resolved"))
+    case = case_of(platelets(), menorrhagia)
+
+    assert briefly(PLATELETS.answer(case)) == "not-met"
+    check_turning_points(PLATELETS, case, 60)

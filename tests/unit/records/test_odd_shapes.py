@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.unit.records.conftest import ABOUT, Read, codes, observation, patient, without
 
 
@@ -18,6 +20,22 @@ def test_an_extension_that_gives_no_reason_for_absence_is_none(read: Read) -> No
     (found,) = read(observation(valueQuantity=None, _valueQuantity=other)).observations
 
     assert (found.value, found.absent_reason) == (None, None)
+
+
+@pytest.mark.parametrize("beside", [{}, "a note", None])
+def test_nothing_beside_an_absent_value_is_no_reason(read: Read, beside: object) -> None:
+    (found,) = read(observation(valueQuantity=None, _valueQuantity=beside)).observations
+
+    assert (found.value, found.absent_reason) == (None, None)
+
+
+def test_a_contained_member_whose_meaning_may_be_changed_decides_nothing(read: Read) -> None:
+    """DATA-22."""
+    member = without(observation(id="m1", modifierExtension=[{"url": "urn:x", "valueBoolean": True}]), "subject")
+
+    panel, part = read(observation(contained=[member], hasMember=[{"reference": "#m1"}])).observations
+
+    assert (panel.unusable, part.unusable) == (None, "modifier-extension")
 
 
 def test_an_actor_of_a_consent_may_have_no_role_and_no_reference(read: Read) -> None:
