@@ -114,7 +114,7 @@ def sure_of(facts: Iterable[ConditionFact], trusted_specialties: tuple[str, ...]
 
 def _of_conditions(conditions: Iterable[Condition], value_set: ValueSet) -> Iterator[ConditionFact]:
     for condition in conditions:
-        member = value_set.find(condition.code) or value_set.find_text(condition.code)
+        member = value_set.member(condition.code)
         if member is None:
             continue
         yield ConditionFact(
@@ -135,7 +135,7 @@ def _of_conditions(conditions: Iterable[Condition], value_set: ValueSet) -> Iter
 
 def _of_procedures(procedures: Iterable[Procedure], value_set: ValueSet) -> Iterator[ConditionFact]:
     for procedure in procedures:
-        member = value_set.find(procedure.code) or value_set.find_text(procedure.code)
+        member = value_set.member(procedure.code)
         if member is None:
             continue
         yield ConditionFact(

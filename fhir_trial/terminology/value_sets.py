@@ -56,6 +56,11 @@ class ValueSet:
     text_rules: tuple[TextRule, ...] = ()
     unless: str | None = None
 
+    @cached_property
+    def member(self) -> Callable[[Concept], Member | None]:
+        """Of a concept, by code, else by words. Kept, since every value set is asked about every condition of a chart."""
+        return lru_cache(maxsize=4096)(lambda concept: self.find(concept) or self.find_text(concept))
+
     def find(self, concept: Concept) -> Member | None:
         """The row for the first coding that has one; roles such as "no" are rows too, so look at `role`."""
         for coding in concept.codings:
