@@ -18,7 +18,7 @@ from fhir_trial import load_trial, screen, verdict_json
 TRIAL = "nct06789107"
 READ = "C7.4"  # hemoglobin: with evidence, the records were read
 LIMIT = 10.0
-HOLDS = 20.0
+HOLDS = 16.0
 AIM = 4.0
 WARM_UP = 5
 ROUNDS = 60

@@ -2,7 +2,6 @@
 
 from fhir_trial.audit.events import Actor, AuditAction, AuditEvent, AuditOutcome, patient_key
 from fhir_trial.audit.log import AuditLog, AuditUnavailableError, JsonLinesAudit
-from fhir_trial.audit.witness import witness
 
 __all__ = [
     "Actor",
@@ -13,5 +12,4 @@ __all__ = [
     "AuditUnavailableError",
     "JsonLinesAudit",
     "patient_key",
-    "witness",
 ]

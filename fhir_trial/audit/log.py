@@ -49,7 +49,7 @@ class JsonLinesAudit:
             stream.flush()
         except (OSError, ValueError) as error:  # a closed stream is a ValueError
             raise AuditUnavailableError(
-                "The audit log cannot be written, so nothing was done. Check the disk or stream that it goes to."
+                "The audit log cannot be written. Check the disk or stream that it goes to, and the server before trying again."
             ) from error
 
 

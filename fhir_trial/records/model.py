@@ -412,6 +412,7 @@ class Patient:
         replaced_by: Reference of the record that replaces this one (link type replaced-by), or None.
         disagreements: Elements in which merged copies of the Patient differ: "birthDate", "sex" (VER-07).
         unusable: "modifier-extension": birth and sex are then left out, since they may mean something else (DATA-22).
+        unread: Of "deceased" and "active", those that are there and cannot be read.
     """
 
     origin: Origin
@@ -424,6 +425,7 @@ class Patient:
     replaced_by: str | None
     disagreements: frozenset[str]
     unusable: str | None = None
+    unread: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

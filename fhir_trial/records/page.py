@@ -284,13 +284,14 @@ class Page:
         return None
 
     def modified(self, node: Json, path: str = "") -> bool:
-        """Whether it has a modifierExtension. None is known, so what has one is not understood (DATA-22)."""
-        if not node.get("modifierExtension"):
-            return False
-        self.note(
-            "modifier-extension", "It may change the meaning and is not known: not used.", f"{path}.modifierExtension".lstrip(".")
-        )
-        return True
+        """Whether it has a modifierExtension, or implicitRules. None is known, so what has one is not understood (DATA-22)."""
+        for key in ("modifierExtension", "implicitRules"):
+            if node.get(key):
+                self.note(
+                    "modifier-extension", "It may change the meaning and is not known: not used.", f"{path}.{key}".lstrip(".")
+                )
+                return True
+        return False
 
     def reference(self, node: Json, key: str, path: str = "") -> str | None:
         """The literal reference of a Reference, else None."""

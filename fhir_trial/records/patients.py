@@ -26,6 +26,7 @@ def read_patient(page: Page) -> Patient:
     unusable = "modifier-extension" if page.modified(resource) else None
     deceased, deceased_on = _deceased(page)
     birth_sex, disagree = _birth_sex(page)
+    active = page.boolean(resource, "active")
     return Patient(
         origin=page.origin,
         birth=None if unusable else page.span(resource, "birthDate"),
@@ -33,11 +34,24 @@ def read_patient(page: Page) -> Patient:
         birth_sex=None if unusable else birth_sex,
         deceased=deceased,
         deceased_on=deceased_on,
-        active=page.boolean(resource, "active"),
+        active=active,
         replaced_by=_replaced_by(page),
         disagreements=frozenset({"sex"}) if disagree else frozenset(),
         unusable=unusable,
+        unread=_unread(page, deceased=deceased, active=active),
     )
+
+
+def _unread(page: Page, *, deceased: bool, active: bool | None) -> frozenset[str]:
+    """What says something of life or use, and cannot be read: it must not pass for "alive" and "in use"."""
+    resource = page.resource
+    said = [key for key in ("deceasedBoolean", "deceasedDateTime", "_deceasedBoolean", "_deceasedDateTime") if resource.get(key)]
+    unread = {"deceased"} if said and not deceased else set()
+    if active is None and resource.get("active", resource.get("_active")) is not None:
+        unread.add("active")
+    for element in sorted(unread):
+        page.note("not-understood", "It is there and cannot be read: a person must look.", element, "error")
+    return frozenset(unread)
 
 
 def merged(copies: Sequence[Patient]) -> Patient:
@@ -65,6 +79,7 @@ def merged(copies: Sequence[Patient]) -> Patient:
         replaced_by=next((c.replaced_by for c in backwards if c.replaced_by is not None), None),
         disagreements=frozenset(disagreements),
         unusable=next((c.unusable for c in backwards if c.unusable is not None), None),
+        unread=frozenset().union(*(copy.unread for copy in copies)),
     )
 
 

@@ -41,11 +41,6 @@ class LabCode:
     def decides(self) -> bool:
         return self.role in ("accept", "accept_low")
 
-    @property
-    def adult_formula(self) -> bool:
-        """An eGFR by CKD-EPI or MDRD says nothing about a child (C7.7)."""
-        return self.method in ("ckd_epi", "mdrd")
-
 
 @dataclass(frozen=True, slots=True)
 class LabDefinition:

@@ -15,7 +15,6 @@ _RESTRICTED = frozenset({"4119", "4130", "4131", "4134", "suppressed"})
 #: Epic: more than 100 patients (4127), more than 100 results (59133) (DATA-10).
 _CUT_SHORT = frozenset({"4127", "59133", "too-costly", "incomplete"})
 #: Epic: unknown parameter or value, ignored (DATA-07).
-_IGNORED = frozenset({"4122", "59100", "59101"})
 #: Epic: the page's session is over (DATA-08).
 _EXPIRED = frozenset({"4113"})
 
@@ -43,10 +42,6 @@ class OutcomeIssue:
     @property
     def says_cut_short(self) -> bool:
         return bool(self.codes & _CUT_SHORT)
-
-    @property
-    def says_ignored(self) -> bool:
-        return bool(self.codes & _IGNORED)
 
     @property
     def says_expired(self) -> bool:

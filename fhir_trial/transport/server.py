@@ -6,7 +6,7 @@ Source: FHIR R4 RESTful API (http.html), Search (search.html).
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -107,14 +107,18 @@ class FhirServer:
         url = f"{self.base}/{resource_type}"
         return _written(self._connection.write("POST", url, f"{resource_type} create", resource, headers))
 
-    def update(self, resource: Json, *, if_match: str | None) -> Written:
-        """PUT by id; with If-Match when a version is given. ConflictError when the server holds another (WB-14)."""
+    def update(self, resource: Json, *, if_match: str) -> Written:
+        """PUT by id with If-Match, never without. ConflictError when the server holds another version (WB-14)."""
+        return self._put(resource, {"Prefer": "return=representation", "If-Match": f'W/"{if_match}"'})
+
+    def place(self, resource: Json) -> Written:
+        """PUT by id, whatever is there: for filling a server of one's own, never for a hospital's."""
+        return self._put(resource, {"Prefer": "return=representation"})
+
+    def _put(self, resource: Json, headers: Mapping[str, str]) -> Written:
         resource_type, identity = str(resource["resourceType"]), str(resource["id"])
-        headers = {"Prefer": "return=representation"}
-        if if_match is not None:
-            headers["If-Match"] = f'W/"{if_match}"'
         url = f"{self.base}/{resource_type}/{identity}"
-        return _written(self._connection.write("PUT", url, f"{resource_type} update", resource, headers))
+        return _written(self._connection.write("PUT", url, f"{resource_type} update", resource, dict(headers)))
 
     def process(self, bundle: Json) -> Json:
         """POST of a batch or transaction Bundle to the base; each entry of the answer is judged by the caller (WB-19)."""

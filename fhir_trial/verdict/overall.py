@@ -30,7 +30,7 @@ def overall(answers: Answered, patient: Patient, as_of: date) -> tuple[Overall, 
     if blockers:
         return Overall.NOT_ELIGIBLE, blockers, ()
     missing = _missing(counted)
-    if missing or patient.active is False or patient.disagreements:  # R32, VER-07
+    if missing or patient.active is False or patient.disagreements or patient.unread:  # R32, VER-07
         return Overall.INDETERMINATE, (), missing
     return Overall.POTENTIALLY_ELIGIBLE, (), ()
 

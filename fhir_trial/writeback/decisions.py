@@ -105,14 +105,14 @@ def _with_own_subject(overall: Overall, setting: WriteBack, wanted: Json, held: 
         return _changed_to(TAKEN_BACK, "The patient is not eligible any more; the machine takes back its own flag.", held)
     if not wants_flag(overall, setting):
         return Decision(Action.UNCHANGED, "It says so already.", held=held)
-    if written.get(_reference(held)) != _version(held):
+    if version_of(held) is None or written.get(_reference(held)) != version_of(held):
         return Decision(Action.WITHHELD, "The subject was found ineligible, perhaps by a person: a person decides.", held=held)
     return _changed_to(FLAGGED, _why(overall), held)
 
 
 def _changed_to(status: str, reason: str, held: Json) -> Decision:
     """The server's own JSON with another status, so that nothing else of it is lost."""
-    return Decision(Action.UPDATED, reason, {**held, "status": status}, held, _version(held))
+    return Decision(Action.UPDATED, reason, {**held, "status": status}, held, version_of(held))
 
 
 def _is_worked_on(held: Json, wanted: Json) -> bool:
@@ -122,9 +122,11 @@ def _is_worked_on(held: Json, wanted: Json) -> bool:
 
 
 def _is_untouched_flag(held: Json, written: Mapping[str, str]) -> bool:
-    """Whether the server still holds the version that the machine wrote: known, or its very first."""
-    known = written.get(_reference(held))
-    return _version(held) == known if known is not None else _version(held) in (None, "1")
+    """Whether the server still holds the version that the machine wrote: known, or its very first.
+
+    A server that names no version cannot tell, and a PUT without If-Match would be blind.
+    """
+    return version_of(held) == written.get(_reference(held), "1")
 
 
 def _why(overall: Overall) -> str:
@@ -140,7 +142,8 @@ def _reference(held: Json) -> str:
     return f"{held['resourceType']}/{held.get('id')}"
 
 
-def _version(held: Json) -> str | None:
+def version_of(held: Json) -> str | None:
+    """``meta.versionId``; None where the server names none."""
     meta = held.get("meta")
     version = meta.get("versionId") if isinstance(meta, dict) else None
     return version if isinstance(version, str) else None

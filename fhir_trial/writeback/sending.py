@@ -9,7 +9,7 @@ from typing import Any
 from fhir_trial.errors import ConflictError, FatalServerError, TemporaryServerError
 from fhir_trial.transport import FhirServer, Json, NotFoundError, Written
 from fhir_trial.writeback.checking import checked
-from fhir_trial.writeback.decisions import Action, Decision
+from fhir_trial.writeback.decisions import Action, Decision, version_of
 from fhir_trial.writeback.ledger import Ledger
 from fhir_trial.writeback.lookup import target_of
 
@@ -84,7 +84,7 @@ class Sender:
     def _sent(self, decision: Decision, kind: str, body: Json, interaction: str) -> Written:
         self.witness(interaction, kind, "begun")
         try:
-            if decision.action is Action.CREATED:
+            if decision.version is None:
                 written = self.server.create(body, if_none_exist=found_by(body).split("?")[1])
             else:
                 written = self.server.update(body, if_match=decision.version)
@@ -103,9 +103,8 @@ class Sender:
         name = f"{kind}/{held['id']}"
         if decision.action is Action.CREATED and not written.created:
             return WriteResult(name, Action.UNCHANGED, "Another run wrote it at the same moment.")
-        meta = held.get("meta")
-        self.ledger.remember(self.server.base, name, meta.get("versionId") if isinstance(meta, dict) else None)
         lost = sorted(set(_lost(body, held, kind)))
+        self.ledger.remember(self.server.base, name, written.version or (None if lost else version_of(held)))
         return WriteResult(name, decision.action, _with_losses(decision.reason, lost))
 
 

@@ -36,7 +36,7 @@ CREATED, UPDATED, UNCHANGED, WITHHELD = Action.CREATED, Action.UPDATED, Action.U
 def patient(server: FhirServer) -> str:
     """A patient of this test alone."""
     identity = f"wb{next(NUMBERS)}"
-    server.update({"resourceType": "Patient", "id": identity, "gender": "female"}, if_match=None)
+    server.place({"resourceType": "Patient", "id": identity, "gender": "female"})
     return f"Patient/{identity}"
 
 
@@ -109,7 +109,7 @@ def test_the_machine_takes_back_its_own_untouched_flag(server: FhirServer, patie
 
 def test_a_persons_status_is_left_alone(server: FhirServer, patient: str) -> None:
     flagged = writer(server).write(verdict(patient=patient), trial(), now=NOW)[1]
-    server.update({**server.read(flagged.reference), "status": "screening"}, if_match=None)
+    server.place({**server.read(flagged.reference), "status": "screening"})
 
     left = writer(server).write(not_eligible(patient), trial(), now=LATER)[1]
 
@@ -120,7 +120,7 @@ def test_a_persons_status_is_left_alone(server: FhirServer, patient: str) -> Non
 def test_a_flag_that_somebody_touched_is_not_taken_back(server: FhirServer, patient: str) -> None:
     ledger = MemoryLedger()
     flagged = writer(server, ledger=ledger).write(verdict(patient=patient), trial(), now=NOW)[1]
-    server.update(server.read(flagged.reference), if_match=None)  # saved again by a person, unchanged
+    server.place(server.read(flagged.reference))  # saved again by a person, unchanged
 
     for known in (ledger, None):
         left = writer(server, ledger=known).write(not_eligible(patient), trial(), now=LATER)[1]
@@ -130,7 +130,7 @@ def test_a_flag_that_somebody_touched_is_not_taken_back(server: FhirServer, pati
 
 def test_an_ineligible_that_a_person_may_have_set_is_not_made_a_candidate_again(server: FhirServer, patient: str) -> None:
     flagged = writer(server).write(verdict(patient=patient), trial(), now=NOW)[1]
-    server.update({**server.read(flagged.reference), "status": "ineligible"}, if_match=None)
+    server.place({**server.read(flagged.reference), "status": "ineligible"})
 
     assert writer(server).write(verdict(patient=patient), trial(), now=LATER)[1].action is WITHHELD
 
@@ -212,7 +212,7 @@ def test_without_create_study_a_missing_study_stops_everything(server: FhirServe
 @pytest.mark.parametrize("change", [{"active": False}, {"link": [{"type": "replaced-by", "other": {"reference": "Patient/x"}}]}])
 def test_nothing_is_written_to_a_record_out_of_use(server: FhirServer, patient: str, change: dict[str, Any]) -> None:
     """WB-06."""
-    server.update({**server.read(patient), **change}, if_match=None)
+    server.place({**server.read(patient), **change})
 
     (only,) = writer(server).write(verdict(patient=patient), trial(), now=NOW)
 

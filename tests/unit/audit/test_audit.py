@@ -15,7 +15,6 @@ from fhir_trial.audit import (
     AuditUnavailableError,
     JsonLinesAudit,
     patient_key,
-    witness,
 )
 
 AT = datetime(2026, 3, 2, 14, 5, tzinfo=timezone(timedelta(hours=8)))
@@ -82,19 +81,3 @@ def test_standard_error_is_the_default(capsys: pytest.CaptureFixture[str]) -> No
     captured = capsys.readouterr()
     assert captured.out == ""
     assert '"action": "screen"' in captured.err
-
-
-def test_a_witness_records_each_step_with_the_time_of_the_step() -> None:
-    stream = io.StringIO()
-    later = AT + timedelta(seconds=1)
-
-    witness(JsonLinesAudit(stream), EVENT, lambda: later)("create", "Observation", "begun")
-
-    line = json.loads(stream.getvalue())
-    assert (line["action"], line["target"], line["outcome"], line["at"]) == (
-        "create",
-        "Observation",
-        "begun",
-        "2026-03-02T06:05:01+00:00",
-    )
-    assert line["patient"] == EVENT.patient

@@ -16,6 +16,7 @@ from fhir_trial.trials.model import ResolvedTrial
 from fhir_trial.verdict.model import Overall, Verdict
 
 AS_OF = date(2026, 3, 2)
+ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 SUBJECT = {"subject": {"reference": "Patient/p1"}}
 
 
@@ -139,3 +140,31 @@ def test_a_trial_that_asks_for_no_drug_lists_none() -> None:
     verdict = screen_patient(RawPatient("Patient/p1", [person], [order | SUBJECT | {"id": "m1"}]), age_alone, as_of=AS_OF)
 
     assert verdict.issues == ()
+
+
+@pytest.mark.parametrize(
+    ("element", "value"),
+    [
+        ("deceasedBoolean", "true"),
+        ("deceasedBoolean", 1),
+        (
+            "_deceasedDateTime",
+            {"extension": [{"url": ABSENT, "valueCode": "unknown"}]},
+        ),
+        ("active", "false"),
+    ],
+)
+def test_what_is_said_of_life_or_use_and_cannot_be_read_is_indeterminate_and_named(element: str, value: object) -> None:
+    """Never a guessed "alive", never a guessed "in use"."""
+    verdict = screened(**{element: value})
+
+    assert verdict.overall is Overall.INDETERMINATE
+    assert "not-understood" in {issue.code for issue in verdict.issues}
+
+
+def test_rules_that_we_do_not_know_make_a_resource_decide_nothing() -> None:
+    """FHIR R4, Resource.implicitRules: a modifier element."""
+    value = {"valueQuantity": {"value": 142, "unit": "10*9/L", "system": "http://unitsofmeasure.org", "code": "10*9/L"}}
+
+    assert screened(COUNT | value).answer("C7.5").outcome.value == "met"
+    assert screened(COUNT | value | {"implicitRules": "urn:x"}).answer("C7.5").outcome.value == "unknown"

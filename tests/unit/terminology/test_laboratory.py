@@ -53,12 +53,11 @@ def test_magnetic_resonance_goes_before_biplane_or_with_it_and_both_before_visua
 
 
 def test_formulas_for_adults_are_marked_because_children_must_ignore_them(terminology: Terminology) -> None:
-    adult = {
-        code: terminology.lab_codes(Concept((coding(LOINC, code),)))[0].adult_formula
-        for code in ("98979-8", "33914-3", "50384-7")
+    methods = {
+        code: terminology.lab_codes(Concept((coding(LOINC, code),)))[0].method for code in ("98979-8", "33914-3", "50384-7")
     }
 
-    assert adult == {"98979-8": True, "33914-3": True, "50384-7": False}
+    assert methods == {"98979-8": "ckd_epi", "33914-3": "mdrd", "50384-7": "schwartz"}
 
 
 def test_an_indexed_gfr_code_fixes_its_unit_r9(terminology: Terminology) -> None:

@@ -103,7 +103,14 @@ def test_death_is_named_before_other_blockers() -> None:
     assert overall([asked("C1", NOT)], replace(PATIENT, deceased=True), AS_OF)[1] == ("deceased", "C1")
 
 
-@pytest.mark.parametrize("patient", [replace(PATIENT, active=False), replace(PATIENT, disagreements=frozenset({"sex"}))])
+@pytest.mark.parametrize(
+    "patient",
+    [
+        replace(PATIENT, active=False),
+        replace(PATIENT, disagreements=frozenset({"sex"})),
+        replace(PATIENT, unread=frozenset({"deceased"})),
+    ],
+)
 def test_an_inactive_or_contradictory_record_is_indeterminate_unless_a_criterion_is_not_met(patient: Patient) -> None:
     """R32, VER-07."""
     assert overall([asked("C1", MET)], patient, AS_OF) == (Overall.INDETERMINATE, (), ())

@@ -234,7 +234,8 @@ DECISIONS = [
     (stored(version="3"),          None,            NOT,        "withheld",  "withheld"),
     (stored(version="3"),          "3",             NOT,        "updated",   "updated"),
     (stored(version="3"),          "2",             NOT,        "withheld",  "withheld"),
-    (stored(meta={}),              None,            NOT,        "updated",   "updated"),
+    (stored(meta={}),              None,            NOT,        "withheld",  "withheld"),  # no version, no If-Match
+    (stored("ineligible", meta={}), None,           ELIGIBLE,   "withheld",  "withheld"),
     (stored("ineligible", "2"),    "2",             ELIGIBLE,   "updated",   "updated"),
     (stored("ineligible", "2"),    "2",             UNDECIDED,  "updated",   "unchanged"),
     (stored("ineligible", "2"),    "2",             NOT,        "unchanged", "unchanged"),
