@@ -38,6 +38,7 @@ class Sandbox:
         self.data_dir = Path(self._temporary.name if self._temporary else str(data_dir)).resolve()
         self._port = port
         self._process: subprocess.Popen[str] | None = None
+        self._reader: threading.Thread | None = None
         self.base_url = ""
 
     def __enter__(self) -> Self:
@@ -102,6 +103,8 @@ class Sandbox:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+            if self._reader is not None:
+                self._reader.join(timeout=5)  # a stream that is still being read cannot be closed
             for stream in (process.stdin, process.stdout):
                 if stream is not None:
                     stream.close()
@@ -111,7 +114,8 @@ class Sandbox:
     def _first_line(self, stdout: IO[str], deadline: float) -> str:
         """The URL that the child prints. Read in a thread, since a pipe cannot be waited for with a limit everywhere."""
         lines: queue.Queue[str] = queue.Queue()
-        threading.Thread(target=lambda: lines.put(stdout.readline()), daemon=True).start()
+        self._reader = threading.Thread(target=lambda: lines.put(stdout.readline()), daemon=True)
+        self._reader.start()
         try:
             line = lines.get(timeout=max(0.0, deadline - time.monotonic())).strip()
         except queue.Empty:

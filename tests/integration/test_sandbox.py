@@ -162,14 +162,12 @@ def test_it_does_not_outlive_the_process_that_started_it(tmp_path: Path) -> None
         print(running.pid, flush=True)
         time.sleep(60)
     """
-    parent = start(script, tmp_path)
-    assert parent.stdout is not None
-    pid = int(parent.stdout.readline())
-    assert is_alive(pid)
+    with start(script, tmp_path) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        assert is_alive(pid)
 
-    parent.send_signal(signal.SIGKILL)
-    parent.wait()
-    parent.stdout.close()
+        parent.send_signal(signal.SIGKILL)
 
     deadline = time.monotonic() + 10
     while is_alive(pid) and time.monotonic() < deadline:
@@ -186,17 +184,16 @@ def test_run_sandbox_serves_until_it_is_told_to_end(tmp_path: Path, end: signal.
     """
     folder, temporary = samples(tmp_path / "in", "s5"), tmp_path / "tmp"
     temporary.mkdir()
-    running = start(script, folder, TMPDIR=str(temporary))
-    assert running.stdout is not None
-    base_url, patients = running.stdout.readline().split()
-    assert patients == "2"
-    with FhirServer(base_url) as server:
-        assert server.read("Patient/s5a")["gender"] == "female"
+    with start(script, folder, TMPDIR=str(temporary)) as running:
+        assert running.stdout is not None
+        base_url, patients = running.stdout.readline().split()
+        assert patients == "2"
+        with FhirServer(base_url) as server:
+            assert server.read("Patient/s5a")["gender"] == "female"
 
-    running.send_signal(end)
+        running.send_signal(end)
 
-    assert running.wait(timeout=20) == 0
-    running.stdout.close()
+        assert running.wait(timeout=20) == 0
     assert list(temporary.iterdir()) == []
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", int(base_url.split(":")[2].split("/")[0])), timeout=2)
