@@ -134,6 +134,11 @@ def _source(source: Source) -> PatientSource:
     return FileSource(source) if isinstance(source, list | tuple) else source
 
 
+def knowing_our_own(trial: ResolvedTrial, settings: Settings | None = None) -> ResolvedTrial:
+    """The trial with every base under which a result is ours (R40): that in force first, by the settings of this process."""
+    return replace(trial, own_bases=_own_bases(settings or read_settings(), trial))
+
+
 _Recorder = Callable[[AuditAction, str | None, AuditOutcome], None]
 
 
@@ -172,7 +177,7 @@ class ScreeningService:
 
         if name not in self._trials:
             trial = load_trial(name, site=self._settings.site, timezone=self._settings.timezone)
-            self._trials[name] = replace(trial, own_bases=_own_bases(self._settings, trial))
+            self._trials[name] = knowing_our_own(trial, self._settings)
         return self._trials[name]
 
     def prepare(self) -> None:

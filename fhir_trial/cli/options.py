@@ -88,10 +88,11 @@ def screening_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def load_trials(names: tuple[str, ...], asked: Asked) -> list[ResolvedTrial]:
     """The trials named, resolved; one named twice, with and without its version, counts once."""
     from fhir_trial.definitions.trial_files import load_trial
+    from fhir_trial.wiring import knowing_our_own
 
     given = dict(_setting(written) for written in asked.settings)
     resolved = [load_trial(name, site=asked.site, settings=given, timezone=asked.timezone) for name in dict.fromkeys(names)]
-    return list({(one.trial.id, one.trial.version): one for one in resolved}.values())
+    return [knowing_our_own(trial) for trial in {(one.trial.id, one.trial.version): one for one in resolved}.values()]
 
 
 def _setting(written: str) -> tuple[str, str]:
