@@ -12,7 +12,7 @@ from responses import matchers
 from fhir_trial.errors import FatalServerError, TemporaryServerError, WriteRefusedError
 from fhir_trial.transport import FhirServer, ServerSettings
 from fhir_trial.verdict.model import Overall
-from fhir_trial.writeback import Action, Observations, WriteBack, Writer, WriteResult, WriteSettings
+from fhir_trial.writeback import Action, MemoryLedger, Observations, WriteBack, Writer, WriteResult, WriteSettings
 from fhir_trial.writeback.decisions import decide_subject
 from fhir_trial.writeback.identifiers import subject_value
 from fhir_trial.writeback.shapes import research_subject
@@ -136,6 +136,22 @@ def test_what_the_server_did_not_keep_is_named(http: responses.RequestsMock) -> 
     http.get(f"{BASE}/ResearchSubject/7", json=kept)
 
     assert subject_result(http).reason.endswith("The server did not keep: ResearchSubject.identifier.")
+
+
+def test_what_a_person_made_of_it_before_the_read_back_is_not_remembered_as_ours(http: responses.RequestsMock) -> None:
+    """The machine remembers the version that it wrote, never a later one that it happens to read."""
+    ledger = MemoryLedger()
+    http.get(f"{BASE}/ResearchSubject", json=bundle())
+    http.post(f"{BASE}/ResearchSubject", status=201, json=stored(version="1"), headers={"Location": "ResearchSubject/7"})
+    http.get(f"{BASE}/ResearchSubject/7", json=stored("ineligible", "2"))
+    created = {"resourceType": "Observation", "id": "o7", "meta": {"versionId": "1"}}
+    http.post(f"{BASE}/Observation", status=201, json=created)
+    http.get(f"{BASE}/Observation/o7", json=created)
+
+    with FhirServer(ServerSettings(BASE, retries=0)) as server:
+        Writer(server, SETTINGS, software="fhir-trial test", ledger=ledger).write(verdict(), trial(), now=NOW)
+
+    assert ledger.version(BASE, "ResearchSubject/7") == "1"
 
 
 def test_a_write_that_cannot_be_read_back_is_an_error(http: responses.RequestsMock) -> None:
