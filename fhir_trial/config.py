@@ -18,6 +18,8 @@ from marshmallow import ValidationError
 from marshmallow.validate import OneOf, Range
 
 from fhir_trial.errors import UsageError
+from fhir_trial.transport.servers_file import read_servers
+from fhir_trial.transport.settings import ServerSettings
 from fhir_trial.writeback.settings import Observations, WriteBack
 
 PREFIX = "FHIR_TRIAL_"
@@ -37,7 +39,8 @@ class Settings:
 
     Attributes:
         server: FHIR base URL, or a name in ``servers``, of the server that is read and written; None until one is given.
-        servers: Names for servers, "ward=https://ehr.example.invalid/fhir,sandbox=http://127.0.0.1:8080/fhir".
+        servers_file: TOML file with the servers' names, and how each learns who we are (docs/servers.md); None for none.
+        servers: Names for open servers, "ward=https://ehr.example.invalid/fhir,sandbox=http://127.0.0.1:8080/fhir".
         site: Site whose local codes and settings apply; None for none.
         timezone: IANA zone, before the site's own; None for the site's, by default UTC.
         tenant: The site's name in identifiers and audit lines. Changing it makes earlier results unknown as ours.
@@ -53,9 +56,14 @@ class Settings:
         threads: Requests answered at the same time; one process, because it remembers which versions it wrote.
         samples: Folder that the sandbox is filled with.
         log_level: debug, info, warning or error.
+        issuers: Who may sign users in: issuer URLs exactly as tokens name them; none: this machine only, one local user.
+        audience: What a token's ``aud`` must hold; needed with ``issuers``.
+        issuer_jwks: Where an issuer's keys are, "issuer=url"; by default its discovery document says.
+        rate_limit: Requests a minute that one user may make; 0 for no limit.
     """
 
     server: str | None = None
+    servers_file: Path | None = None
     servers: Mapping[str, str] = field(default_factory=dict)
     site: str | None = None
     timezone: str | None = None
@@ -72,6 +80,10 @@ class Settings:
     threads: int = 4
     samples: Path = field(default_factory=samples_folder)
     log_level: str = "info"
+    issuers: tuple[str, ...] = ()
+    audience: str | None = None
+    issuer_jwks: Mapping[str, str] = field(default_factory=dict)
+    rate_limit: int = 600
 
     @property
     def server_url(self) -> str:
@@ -85,13 +97,30 @@ class Settings:
         return self.url_of(self.server)
 
     def url_of(self, server: str) -> str:
-        """The URL of a server given by URL or by a name in ``servers``."""
+        """The URL of a server given by URL or by a name of the settings."""
+        return self.server_settings(server).base
+
+    def server_settings(self, server: str) -> ServerSettings:
+        """How a server is spoken to that is given by URL, or by a name in ``servers`` or ``servers_file``.
+
+        A URL that the servers file has is that server, with its access.
+
+        Raises:
+            UsageError: The name is unknown, stands in both, or its table is wrong.
+        """
+        named = read_servers(self.servers_file) if self.servers_file else {}
         if "://" in server:
-            return server
+            asked = ServerSettings(server)
+            return next((known for known in named.values() if known.base == asked.base), asked)
+        if server in named and server in self.servers:
+            raise UsageError(f"The server '{server}' stands in {PREFIX}SERVERS and in the servers file: take one away.")
+        if server in named:
+            return named[server]
         if server not in self.servers:
-            known = ", ".join(sorted(self.servers)) or "none"
-            raise UsageError(f"Unknown server '{server}'. Expected a URL, or a name in {PREFIX}SERVERS (now: {known}).")
-        return self.servers[server]
+            known_names = ", ".join(sorted({*self.servers, *named})) or "none"
+            expected = f"a URL, or a name in {PREFIX}SERVERS or the servers file (now: {known_names})"
+            raise UsageError(f"Unknown server '{server}'. Expected {expected}.")
+        return ServerSettings(self.servers[server])
 
 
 def read_settings() -> Settings:
@@ -148,6 +177,19 @@ def _are_pairs(pairs: list[str]) -> None:
         raise ValidationError("Expected NAME=URL, several with commas between.")
 
 
+_ISSUER_AND_URL = re.compile(r"(https?://[^\s=]+)=(https?://\S+)")
+
+
+def _keys_of_issuers(env: Env, name: str) -> dict[str, str]:
+    pairs = [_ISSUER_AND_URL.fullmatch(pair) for pair in env.list(name, subcast=str.strip, validate=_name_their_keys) or ()]
+    return {pair[1]: pair[2] for pair in pairs if pair is not None}
+
+
+def _name_their_keys(pairs: list[str]) -> None:
+    if not all(_ISSUER_AND_URL.fullmatch(pair) for pair in pairs):
+        raise ValidationError("Expected ISSUER=URL, several with commas between.")
+
+
 def _tenant(env: Env, name: str) -> str:
     return env.str(name, validate=_is_a_word)
 
@@ -164,6 +206,7 @@ def _level(env: Env, name: str) -> str:
 #: How each setting is read when its variable is there; the defaults stand in the class alone.
 _READERS: Mapping[str, Callable[[Env, str], Any]] = {
     "server": _word,
+    "servers_file": lambda env, name: env.path(name),
     "servers": _named_servers,
     "site": _word,
     "timezone": _word,
@@ -180,4 +223,8 @@ _READERS: Mapping[str, Callable[[Env, str], Any]] = {
     "threads": lambda env, name: env.int(name, validate=Range(1, 64, error="Expected a number of threads, 1 to 64.")),
     "samples": lambda env, name: env.path(name),
     "log_level": _level,
+    "issuers": _words,
+    "audience": _word,
+    "issuer_jwks": _keys_of_issuers,
+    "rate_limit": lambda env, name: env.int(name, validate=Range(0, 100_000, error="Expected requests a minute, 0 to 100000.")),
 }

@@ -6,7 +6,7 @@ Two sessions, because safety differs: a read (GET, and POST to ``_search``) may 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -16,12 +16,17 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from fhir_trial.errors import FatalServerError, TemporaryServerError
+from fhir_trial.transport.access import BackendServices, Bearer, Open
 from fhir_trial.transport.bodies import Json, decode_json, encode_json
 from fhir_trial.transport.outcomes import issues_of
-from fhir_trial.transport.refusals import refusal
+from fhir_trial.transport.pace import pace_of
+from fhir_trial.transport.refusals import NotAuthorisedError, refusal
+from fhir_trial.transport.scopes import Scope
 from fhir_trial.transport.settings import ServerSettings
+from fhir_trial.transport.tokens import BackendToken, FileToken, TokenSource
 
 FHIR_JSON = "application/fhir+json"
+UNAUTHORIZED = 401
 _RETRY_ON = (408, 429, 500, 502, 503, 504)
 _NO_ANSWER = (
     requests.Timeout,
@@ -44,11 +49,28 @@ class Answer:
     url: str
 
 
-class Connection:
-    """Speaks HTTP with one server."""
+class UnknownTokenError(NotAuthorisedError):
+    """401 although a token was sent: it ended before its time, or was withdrawn."""
 
-    def __init__(self, settings: ServerSettings) -> None:
+
+class StoppedError(FatalServerError):
+    """The site's kill switch is thrown: nothing is sent (SEC-60)."""
+
+    issue_type = "business-rule"
+
+
+class Connection:
+    """Speaks HTTP with one server.
+
+    Args:
+        scopes: To ask for where the settings name none.
+        halted: Asked before every request; true stops it.
+    """
+
+    def __init__(self, settings: ServerSettings, scopes: tuple[str, ...] = (), halted: Callable[[], bool] | None = None) -> None:
         self._settings = settings
+        self._halted = halted
+        self._pace = pace_of(settings.base, settings.parallel, settings.requests_per_minute)
         reads = Retry(
             total=settings.retries,
             status_forcelist=_RETRY_ON,
@@ -60,12 +82,32 @@ class Connection:
             redirect=0,
             raise_on_status=False,
         )
-        self._reads = _session(reads)
-        self._writes = _session(Retry(total=0, raise_on_status=False))
+        self._reads = _session(reads, settings)
+        self._writes = _session(Retry(total=0, raise_on_status=False), settings)
+        self._tokens = self._token_source(scopes)
 
     def close(self) -> None:
         self._reads.close()
         self._writes.close()
+
+    @property
+    def granted(self) -> tuple[Scope, ...] | None:
+        """The scopes that the server granted; None where it does not say, or nobody asked."""
+        return self._tokens.granted if self._tokens else None
+
+    def sign_in(self) -> None:
+        """Has a token at hand, so that a refusal shows before any work. Nothing on an open server."""
+        if self._tokens:
+            self._tokens.token()
+
+    def _token_source(self, scopes: tuple[str, ...]) -> TokenSource | None:
+        match self._settings.access:
+            case Open():
+                return None
+            case Bearer() as bearer:
+                return FileToken(bearer)
+            case BackendServices() as services:
+                return BackendToken(self._settings.base, services, self._writes, scopes)
 
     def get(self, url: str, what: str, params: Sequence[tuple[str, str]] = ()) -> Answer:
         return self._send(self._reads, "GET", url, what, params=list(params))
@@ -78,14 +120,47 @@ class Connection:
         return self._send(self._writes, method, url, what, data=encode_json(resource), headers=content)
 
     def _send(self, session: requests.Session, method: str, url: str, what: str, **kwargs: Any) -> Answer:
-        limits = (self._settings.connect_timeout, self._settings.read_timeout)
+        """Sends with a token, and once more with a fresh one after a 401, which says that nothing was done (WB-22)."""
+        if self._tokens is None:
+            return self._send_as(None, session, method, url, what, **kwargs)
+        token = self._tokens.token()
         try:
-            with session.request(method, url, timeout=limits, stream=True, allow_redirects=False, **kwargs) as response:
+            return self._send_as(token, session, method, url, what, **kwargs)
+        except UnknownTokenError:
+            if not self._tokens.refused(token):
+                raise
+        return self._send_as(self._tokens.token(), session, method, url, what, **kwargs)
+
+    def _send_as(
+        self,
+        token: str | None,
+        session: requests.Session,
+        method: str,
+        url: str,
+        what: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        **kwargs: Any,
+    ) -> Answer:
+        """Every URL that comes here is under the server's base or an alias: only there goes the token (SMART-45)."""
+        if self._halted is not None and self._halted():
+            raise StoppedError(f"{what}: everything towards this server is stopped by the site's kill switch.")
+        limits = (self._settings.connect_timeout, self._settings.read_timeout)
+        sent = dict(headers or {}) | ({"Authorization": f"Bearer {token}"} if token else {})
+        try:
+            with (
+                self._pace.turn(),
+                session.request(
+                    method, url, timeout=limits, stream=True, allow_redirects=False, headers=sent, **kwargs
+                ) as response,
+            ):
                 content = self._content(response, what)
         except _NO_ANSWER:
             raise TemporaryServerError(f"{what}: no answer from the server; is it running, and is the address right?") from None
         except requests.RequestException:
             raise FatalServerError(f"{what}: the request could not be sent.") from None
+        if response.status_code == UNAUTHORIZED and token is not None:
+            raise UnknownTokenError(f"{what}: the server answered 401; it did not accept our token.")
         resource = _resource(response, content, what)
         if not 200 <= response.status_code < 300:
             raise refusal(what, response.status_code, issues_of(resource))
@@ -102,12 +177,14 @@ class Connection:
         return b"".join(pieces)
 
 
-def _session(retry: Retry) -> requests.Session:
+def _session(retry: Retry, settings: ServerSettings) -> requests.Session:
     session = requests.Session()
     session.trust_env = False  # a .netrc of this machine must not decide who we are to the hospital
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # one call must not colour the next
-    session.headers.update({"Accept": FHIR_JSON})
-    adapter = HTTPAdapter(pool_connections=4, pool_maxsize=8, max_retries=retry, pool_block=True)
+    session.headers.update({"Accept": FHIR_JSON, **dict(settings.headers)})
+    if settings.ca_file is not None:
+        session.verify = str(settings.ca_file)
+    adapter = HTTPAdapter(pool_connections=4, pool_maxsize=max(8, settings.parallel), max_retries=retry, pool_block=True)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session

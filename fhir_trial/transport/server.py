@@ -6,7 +6,7 @@ Source: FHIR R4 RESTful API (http.html), Search (search.html).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -17,6 +17,7 @@ from fhir_trial.transport.connection import Answer, Connection
 from fhir_trial.transport.links import followed, sent_names_missing
 from fhir_trial.transport.outcomes import OutcomeIssue
 from fhir_trial.transport.refusals import NotFoundError, RestrictedError
+from fhir_trial.transport.scopes import Scope
 from fhir_trial.transport.searching import Found, Page, read_page
 from fhir_trial.transport.settings import ServerSettings
 
@@ -49,11 +50,18 @@ class _PageExpired(Exception):
 
 
 class FhirServer:
-    """A FHIR server. Errors are those of ``errors.py`` and ``refusals.py``; none names a patient."""
+    """A FHIR server. Errors are those of ``errors.py`` and ``refusals.py``; none names a patient.
 
-    def __init__(self, settings: ServerSettings | str) -> None:
+    Args:
+        scopes: SMART scopes to ask for where the settings name none.
+        halted: Asked before every request; once it says true, none leaves (SEC-60).
+    """
+
+    def __init__(
+        self, settings: ServerSettings | str, *, scopes: tuple[str, ...] = (), halted: Callable[[], bool] | None = None
+    ) -> None:
         self.settings = ServerSettings(settings) if isinstance(settings, str) else settings
-        self._connection = Connection(self.settings)
+        self._connection = Connection(self.settings, scopes, halted)
         self._capabilities: Capabilities | None = None
         self._post_refused: set[str] = set()
 
@@ -69,6 +77,15 @@ class FhirServer:
     @property
     def base(self) -> str:
         return self.settings.base
+
+    @property
+    def granted_scopes(self) -> tuple[Scope, ...] | None:
+        """What the server granted us; None on an open server, or one that does not say."""
+        return self._connection.granted
+
+    def sign_in(self) -> None:
+        """Gets a token now, where one is needed, so that a refusal shows before any work."""
+        self._connection.sign_in()
 
     def capabilities(self) -> Capabilities:
         """Reads /metadata once."""
