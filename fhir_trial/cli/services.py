@@ -38,7 +38,7 @@ def serve(**given: Any) -> None:
     from fhir_trial.wiring import ScreeningService
 
     settings = settings_with(given)
-    with listen(settings.host, settings.port) as listener:
+    with listen(settings.host, settings.port, beyond_loopback=bool(settings.issuers)) as listener:
         service = ScreeningService(settings)
         service.prepare()
         app = create_app(settings, service)
@@ -59,7 +59,7 @@ def settings_with(given: dict[str, Any]) -> Settings:
     return replace(read_settings(), **values)
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 for a free one.")
 @click.option(
     "--data-dir",
@@ -69,20 +69,55 @@ def settings_with(given: dict[str, Any]) -> Settings:
 @click.option(
     "--samples",
     type=click.Path(path_type=Path),
-    help="Bundles to fill it with; our own by default.",
+    help="Bundles to fill it with; our own by default. A folder with one folder for each tenant fills each with its own.",
 )
-def sandbox(port: int, data_dir: Path | None, samples: Path | None) -> None:
-    """Run a FHIR R4 server on this machine, filled with sample patients, until stopped (Ctrl-C). Prints its address."""
+@click.option("--tenants", metavar="NAME,NAME", help="Several servers side by side, the ports counting up from --port.")
+@click.option("--auth", is_flag=True, help="Ask for a token (SMART Backend Services); makes a key pair in the data folder.")
+@click.option("--dirty", is_flag=True, help="Answer as a careless server does.")
+@click.option(
+    "--servers-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write how to reach what runs, as FHIR_TRIAL_SERVERS_FILE is read.",
+)
+@click.pass_context
+def sandbox(context: click.Context, /, tenants: str | None, samples: Path | None, **given: Any) -> None:
+    """Run a FHIR R4 server on this machine, filled with sample patients, until stopped (Ctrl-C). Prints its address.
+
+    With --tenants, a line "name address" for each; all end together.
+    """
+    if context.invoked_subcommand is not None:
+        return
     from fhir_trial.config import read_settings
-    from fhir_trial.sandbox import run_sandbox
+    from fhir_trial.sandbox import Wanted, run_sandboxes
 
+    names = tuple(name.strip() for name in tenants.split(",")) if tenants is not None else ()
+    wanted = Wanted(samples=samples or read_settings().samples, tenants=names, **given)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopped by a script: tidy up as after Ctrl-C
-    run_sandbox(port, data_dir, samples or read_settings().samples, _tell)
+    run_sandboxes(wanted, _tell_named if names else _tell)
 
 
-def _tell(url: str, report: LoadReport) -> None:
+@sandbox.command()
+@click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, exists=True, path_type=Path),
+    required=True,
+    help="That of the sandbox, running or not; with tenants, of all of them.",
+)
+def reset(data_dir: Path) -> None:
+    """Return a sandbox to the state just after it was filled."""
+    from fhir_trial.sandbox import reset_folder
+
+    for folder in reset_folder(data_dir):
+        click.echo(folder)
+
+
+def _tell(_: str, url: str, report: LoadReport) -> None:
     click.echo(url)
     loaded = ", ".join(f"{count} {kind}" for kind, count in sorted(report.loaded.items()))
     click.echo(f"Loaded: {loaded or 'nothing'}. Stop with Ctrl-C.", err=True)
     for refused in report.refused:
         click.echo(refused, err=True)
+
+
+def _tell_named(name: str, url: str, report: LoadReport) -> None:
+    _tell(name, f"{name} {url}", report)

@@ -15,15 +15,18 @@ View = TypeVar("View", bound=Callable[..., object])
 
 _MEANINGS = {
     400: "No JSON, or a foreign Host",
-    403: "The record is restricted, or the service is not on loopback",
-    404: "No such trial, patient or address",
+    401: "No bearer token, or one that does not prove who sends it",
+    403: "No role for this, or not for this trial; the record is restricted; the service is not on loopback",
+    404: "No such trial, patient, screening or address",
     409: "The server holds another version",
     413: "The request is too long",
     415: "Not application/json",
     422: "A member does not fit, or the settings forbid it",
+    429: "Too many requests of one user; see Retry-After",
     500: "A defect, or a trial written wrong",
+    501: "What this needs is not configured",
     502: "The FHIR server refused or was not understood",
-    503: "The FHIR server or the audit log does not answer; try again",
+    503: "The FHIR server, the issuer, the database or the audit log does not answer; try again",
 }
 
 

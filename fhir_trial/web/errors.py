@@ -29,6 +29,8 @@ from fhir_trial.errors import (
 )
 from fhir_trial.transport import RestrictedError, encode_json
 from fhir_trial.web.access import request_id
+from fhir_trial.web.measures import metrics
+from fhir_trial.web.refusals import NotAllowedError, NothingThereError, NotPluggedInError, NotSignedInError, TooManyRequestsError
 
 FHIR_JSON = "application/fhir+json"
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -46,6 +48,11 @@ _STATUS: dict[type[FhirTrialError], int] = {
     ConflictError: 409,
     WriteRefusedError: 422,
     AuditUnavailableError: 503,
+    NotSignedInError: 401,
+    NotAllowedError: 403,
+    NothingThereError: 404,
+    TooManyRequestsError: 429,
+    NotPluggedInError: 501,
 }
 _ISSUE_TYPES = {400: "structure", 403: "forbidden", 404: "not-found", 405: "not-supported", 413: "too-long", 415: "not-supported"}
 _SENTENCES = {
@@ -96,14 +103,22 @@ def _ours(error: FhirTrialError) -> Response:
     status = status_of(type(error))
     if status >= 500:
         log.error("failed", request=request_id(), error=type(error).__name__, issue=error.issue_type, status=status)
+    elif status in (401, 403, 429):
+        log.warning("refused", request=request_id(), error=type(error).__name__, issue=error.issue_type, status=status)
+    metrics().failed(error)
     each = error.errors if isinstance(error, DefinitionErrors) else [error]
-    return _answer(status, *(_issue(one.issue_type, one.message, diagnostics=one.expression) for one in each))
+    answer = _answer(status, *(_issue(one.issue_type, one.message, diagnostics=one.expression) for one in each))
+    if isinstance(error, NotSignedInError):
+        answer.headers["WWW-Authenticate"] = 'Bearer realm="fhir_trial"'
+    if isinstance(error, TooManyRequestsError):
+        answer.headers["Retry-After"] = str(error.retry_after)
+    return answer
 
 
 def _http(error: HTTPException) -> Response:
     status = error.code or 500
     if status == 422:
-        return _answer(status, *_misfits(getattr(error, "data", {}).get("messages", {}).get("json", {})))
+        return _answer(status, *_misfits(_messages(error)))
     if status < 400:
         return Response(status=status, headers=error.get_headers())
     own = error.description if status in (400, 403, 415) and type(error).description != error.description else None
@@ -111,6 +126,12 @@ def _http(error: HTTPException) -> Response:
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         answer.headers["Allow"] = ", ".join(sorted(error.valid_methods))
     return answer
+
+
+def _messages(error: HTTPException) -> Any:
+    """Of the body, or of the query."""
+    found = getattr(error, "data", {}).get("messages", {})
+    return found.get("json", found.get("query", {}))
 
 
 def _misfits(messages: Any) -> Iterator[Json]:

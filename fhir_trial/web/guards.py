@@ -1,7 +1,8 @@
 """What is refused before any view is asked: a door open beyond loopback, a foreign Host, another content type than JSON (VER-20).
 
-The service asks nobody who they are, so only this machine may ask it. The Host is checked because a page in a browser may reach
-loopback under a name of its own (DNS rebinding); the content type, because a form on such a page can send anything but JSON.
+Where no issuers are configured nobody is asked who they are, so only this machine may ask. The Host is checked because a page in
+a browser may reach loopback under a name of its own (DNS rebinding); the content type, because a form on such a page can send
+anything but JSON.
 """
 
 from __future__ import annotations
@@ -16,13 +17,17 @@ _OWN_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 
-def install(app: Flask, allowed_hosts: Iterable[str]) -> None:
-    """Before every request, matched or not."""
+def install(app: Flask, allowed_hosts: Iterable[str], *, loopback_only: bool = True) -> None:
+    """Before every request, matched or not.
+
+    Args:
+        loopback_only: Whether nobody is asked who they are.
+    """
     names = _OWN_NAMES | {name.lower() for name in allowed_hosts}
 
     def guard() -> None:
-        if not is_loopback(request.environ.get("SERVER_NAME", "")):
-            abort(403, "This service answers on loopback only: start it with --host 127.0.0.1.")
+        if loopback_only and not is_loopback(request.environ.get("SERVER_NAME", "")):
+            abort(403, "Without FHIR_TRIAL_ISSUERS this service answers on loopback only: start it with --host 127.0.0.1.")
         if _host_name(request.headers.get("Host", "")) not in names:
             abort(400, "The Host header names another service; FHIR_TRIAL_ALLOWED_HOSTS lists further names of this one.")
         if request.url_rule is not None and request.method in _WITH_BODY and not _is_json():

@@ -1,18 +1,19 @@
-"""``GET /livez``: the process answers. ``GET /readyz``: the FHIR server answers too, asked anew (VER-21)."""
+"""``GET /livez``: the process answers. ``GET /readyz``: the FHIR server and the database answer too, asked anew (VER-21)."""
 # mypy: disable-error-code="untyped-decorator"
 
 from __future__ import annotations
 
-from fhir_trial.errors import ServerError
+from fhir_trial.errors import FhirTrialError
 from fhir_trial.web.blueprints import StrictBlueprint, fails_with
 from fhir_trial.web.errors import NotReadyError
 from fhir_trial.web.schemas import Health
-from fhir_trial.web.service import service
+from fhir_trial.web.service import plugged, service
 
 blueprint = StrictBlueprint("health", __name__, description="Whether the service runs, and whether it can work.")
 
 
 @blueprint.get("/livez")
+@blueprint.doc(security=[])
 @blueprint.response(200, Health)
 @fails_with(blueprint, 400, 403)
 def live() -> dict[str, str]:
@@ -21,12 +22,16 @@ def live() -> dict[str, str]:
 
 
 @blueprint.get("/readyz")
+@blueprint.doc(security=[])
 @blueprint.response(200, Health)
 @fails_with(blueprint, 400, 403, 503)
 def ready() -> dict[str, str]:
-    """Whether the FHIR server answers, too."""
+    """Whether the FHIR server answers, too, and the database where there is one."""
+    database = plugged().database
     try:
+        if database is not None:
+            database.check()
         service().check_server()
-    except ServerError as error:
+    except FhirTrialError as error:
         raise NotReadyError(error.message) from error
     return {"status": "ready"}

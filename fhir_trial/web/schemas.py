@@ -85,6 +85,7 @@ class ScreeningResponse(Strict):
 
     verdict = fields.Dict(required=True, metadata={"description": "The object of the verdict contract (VER-10)."})
     written = fields.List(fields.Nested(Written), required=True)
+    patient_key = fields.String(metadata={"description": "Our own key of the patient; only where screenings are kept."})
 
 
 class TrialLine(Strict):
@@ -140,6 +141,15 @@ class TrialShown(Strict):
     not_evaluated = fields.List(fields.String(), required=True)
     questions = fields.List(fields.String(), required=True)
     needs = fields.Dict(required=True, metadata={"description": "What must be fetched of a patient."})
+
+
+class TrialNeeds(Strict):
+    """What must be fetched of a patient (docs/needs.md)."""
+
+    trial = fields.String(required=True)
+    version = fields.String(required=True)
+    resource_types = fields.List(fields.String(), required=True)
+    needs = fields.List(fields.Dict(), required=True)
 
 
 class Health(Strict):

@@ -15,17 +15,21 @@ from fhir_trial.web.guards import is_loopback
 _BACKLOG = 128
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, *, beyond_loopback: bool = False) -> socket.socket:
     """A listening socket; connections queue until ``run`` takes them.
 
     Args:
         port: 0 for a free one.
+        beyond_loopback: Whether any address will do: only where issuers are configured, so that everybody is asked who they are.
 
     Raises:
-        UsageError: The address is not loopback, or is taken.
+        UsageError: The address is not loopback, and must be; or it is taken.
     """
-    if not is_loopback(host):
-        raise UsageError("The service asks nobody who they are, so it listens on loopback only: --host 127.0.0.1 or ::1.")
+    if not beyond_loopback and not is_loopback(host):
+        raise UsageError(
+            "Without FHIR_TRIAL_ISSUERS the service asks nobody who they are, so it listens on loopback only: "
+            "--host 127.0.0.1 or ::1."
+        )
     address = "127.0.0.1" if host == "localhost" else host.strip("[]")
     listener = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
     if os.name == "posix":  # elsewhere it would let two programs share the port

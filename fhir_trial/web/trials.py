@@ -1,4 +1,4 @@
-"""``GET /api/trials`` and ``GET /api/trials/{id}``: what can be screened for, and by which rules (VER-21)."""
+"""``GET /api/trials``, ``/{id}`` and ``/{id}/needs``: what can be screened for, and by which rules (VER-21)."""
 # mypy: disable-error-code="untyped-decorator"
 
 from __future__ import annotations
@@ -9,29 +9,45 @@ from fhir_trial.contract.needs import needs_json
 from fhir_trial.errors import UnknownTrialError
 from fhir_trial.trials.model import Criterion, ResolvedTrial
 from fhir_trial.web.blueprints import StrictBlueprint, fails_with
-from fhir_trial.web.schemas import TRIAL_NAME, TrialList, TrialShown
+from fhir_trial.web.schemas import TRIAL_NAME, TrialList, TrialNeeds, TrialShown
 from fhir_trial.web.service import service
+from fhir_trial.web.signing_in import on_trial, own_trials
 
 blueprint = StrictBlueprint("trials", __name__, url_prefix="/api/trials", description="Trials and their criteria.")
 
 
 @blueprint.get("")
 @blueprint.response(200, TrialList)
-@fails_with(blueprint, 400, 403, 500)
+@fails_with(blueprint, 400, 401, 403, 429, 500)
 def list_trials() -> dict[str, Any]:
-    """Every version of every trial."""
-    lines = [{"id": file.trial, "version": file.version, "dated": file.dated, "title": file.title} for file in service().trials()]
-    return {"trials": lines}
+    """Every version of every trial; only the user's trials, where a grant names them."""
+    trials = own_trials()
+    files = [file for file in service().trials() if trials is None or file.trial in trials]
+    return {"trials": [{"id": file.trial, "version": file.version, "dated": file.dated, "title": file.title} for file in files]}
 
 
 @blueprint.get("/<name>")
 @blueprint.response(200, TrialShown)
-@fails_with(blueprint, 400, 403, 404, 500)
+@fails_with(blueprint, 400, 401, 403, 404, 429, 500)
 def show_trial(name: str) -> dict[str, Any]:
     """A trial, by ID or ID@VERSION: the protocol's words, how they are read, the settings in force, what must be fetched."""
+    return trial_json(_trial(name))
+
+
+@blueprint.get("/<name>/needs")
+@blueprint.response(200, TrialNeeds)
+@fails_with(blueprint, 400, 401, 403, 404, 429, 500)
+def show_needs(name: str) -> dict[str, Any]:
+    """What must be fetched of a patient: types, codes, windows; searches, scopes and exports are made of it."""
+    return needs_json(_trial(name))
+
+
+def _trial(name: str) -> ResolvedTrial:
+    """A trial of the user's."""
+    on_trial(name)
     if TRIAL_NAME.fullmatch(name) is None:
         raise UnknownTrialError("No trial has such a name; /api/trials lists them.")
-    return trial_json(service().trial(name))
+    return service().trial(name)
 
 
 def trial_json(resolved: ResolvedTrial) -> dict[str, Any]:

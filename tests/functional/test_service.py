@@ -1,11 +1,14 @@
 """The whole path against a real FHIR server: pull, screen, write, read back, and again (issue: the whole path, thin; VER-20)."""
 
+import http.server
 import io
 import json
 import logging
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import structlog
@@ -16,9 +19,12 @@ from fhir_trial.config import Settings
 from fhir_trial.sandbox import Sandbox
 from fhir_trial.transport import FhirServer
 from fhir_trial.web import create_app
+from fhir_trial.web.service import Ports
 from fhir_trial.wiring import ScreeningService
 from fhir_trial.writeback import Observations, WriteBack
 from tests.functional.conftest import PLANTED
+from tests.unit.web.identities import AUDIENCE, claims, jwks, token
+from tests.unit.web.stores import FakeGrants
 
 pytestmark = pytest.mark.server
 
@@ -86,7 +92,8 @@ def test_a_service_started_anew_writes_nothing_either(fhir: Sandbox, jane: str) 
 
     second = screen(client(settings(fhir, "anew")), jane)
 
-    assert [result["reference"] for result in second["written"]] == [result["reference"] for result in first["written"]]
+    lasting = [result["reference"] for result in first["written"] if not result["reference"].startswith("Provenance/")]
+    assert [result["reference"] for result in second["written"]] == lasting, "the Provenance is of the first run alone"
     assert set(actions(second).values()) == {"unchanged"}
 
 
@@ -127,11 +134,13 @@ def test_each_step_is_audited_under_the_requests_id_and_without_the_patients(fhi
     events = [json.loads(line) for line in lines.getvalue().splitlines()]
     steps = [(event["action"], event.get("target"), event["outcome"]) for event in events]
     assert steps[:3] == [("read-patient", "Patient", "begun"), ("read-patient", "Patient", "done"), ("screen", None, "done")]
-    assert steps[-4:] == [
+    assert steps[-6:] == [
         ("create", "ResearchSubject", "begun"),
         ("create", "ResearchSubject", "done"),
         ("create", "Observation", "begun"),
         ("create", "Observation", "done"),
+        ("create", "Provenance", "begun"),
+        ("create", "Provenance", "done"),
     ]
     assert {event["request"] for event in events} == {answer.headers["X-Request-Id"]}
     assert {(event["trial"], event["tenant"], event["source"]) for event in events} == {(TRIAL, "audited", "api")}
@@ -238,3 +247,53 @@ def test_logs_and_errors_hold_nothing_of_the_patient(
     assert captured.err.count('"event": "request"') == 6
     said = "".join(error.get_data(as_text=True) for error in errors)
     assert [word for word in PLANTED if word in said] == []
+
+
+class _Issuer(http.server.BaseHTTPRequestHandler):
+    """An identity provider on loopback: its discovery document and its keys."""
+
+    def do_GET(self) -> None:
+        issuer = f"http://127.0.0.1:{cast(http.server.HTTPServer, self.server).server_port}"
+        documents = {
+            "/.well-known/openid-configuration": {"issuer": issuer, "jwks_uri": f"{issuer}/keys"},
+            "/keys": jwks(),
+        }
+        body = json.dumps(documents.get(self.path, {})).encode()
+        self.send_response(200 if self.path in documents else 404)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the name is the library's
+        """Says nothing."""
+
+
+@pytest.fixture
+def issuer() -> Iterator[str]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Issuer) as server:
+        serving = threading.Thread(target=server.serve_forever)
+        serving.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        serving.join()
+
+
+def test_whom_a_real_issuer_signs_in_may_do_what_our_grants_say(fhir: Sandbox, issuer: str) -> None:
+    """SMART-33, SMART-36, SEC-12: over HTTP, from the discovery document to the answer."""
+    grants = FakeGrants()
+    grants.give("screener", TRIAL, "member", issuer)
+    chosen = replace(settings(fhir, "signed"), issuers=(issuer,), audience=AUDIENCE)
+    service = ScreeningService(chosen, JsonLinesAudit(io.StringIO()))
+    asking = create_app(chosen, service, Ports(grants=grants)).test_client()
+
+    def asked(subject: str, **changes: Any) -> int:
+        bearer = token(claims(int(time.time()), iss=issuer, sub=subject, **changes))
+        return asking.get(f"/api/trials/{TRIAL}", headers={"Authorization": f"Bearer {bearer}"}).status_code
+
+    assert asking.get(f"/api/trials/{TRIAL}").status_code == 401
+    assert asked("member", aud="https://other.example.invalid") == 401
+    assert asked("member", exp=int(time.time()) - 61) == 401
+    assert asked("stranger") == 403
+    assert asked("member") == 200
+    assert asking.get("/readyz").status_code == 200

@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from fhir_trial.audit import Actor
 from fhir_trial.definitions.trial_files import TrialFile
 from fhir_trial.errors import UnknownTrialError
 from fhir_trial.terminology import load_terminology, mappings_folder
@@ -48,11 +49,18 @@ class FakeService:
         self._fail()
 
     def screen(
-        self, patient: str, trial: str, *, as_of: date | None, first_dose: date | None, write: bool, request: str
+        self,
+        patient: str,
+        trial: str,
+        *,
+        as_of: date | None,
+        first_dose: date | None,
+        write: bool,
+        request: str,
+        actor: Actor | None = None,
     ) -> Screening:
-        self.asked.append(
-            {"patient": patient, "trial": trial, "as_of": as_of, "first_dose": first_dose, "write": write, "request": request}
-        )
+        asked = {"patient": patient, "trial": trial, "as_of": as_of, "first_dose": first_dose, "write": write, "request": request}
+        self.asked.append(asked | ({"actor": actor} if actor else {}))
         self._fail()
         return Screening(verdict(patient=patient), self.written)
 

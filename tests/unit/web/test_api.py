@@ -80,10 +80,36 @@ def test_the_openapi_document_names_every_route_and_its_errors(client: FlaskClie
 
     assert document is not None
     assert document["openapi"] == "3.1.0"
-    assert set(document["paths"]) == {"/api/screenings", "/api/trials", "/api/trials/{name}", "/livez", "/readyz"}
+    assert set(document["paths"]) == {
+        "/.well-known/jwks.json",
+        "/api/answers",
+        "/api/audit/verify",
+        "/api/decisions",
+        "/api/outbox",
+        "/api/patients/{key}/screenings",
+        "/api/resume",
+        "/api/screenings",
+        "/api/screenings/{identity}",
+        "/api/stop",
+        "/api/trials",
+        "/api/trials/{name}",
+        "/api/trials/{name}/needs",
+        "/livez",
+        "/metrics",
+        "/readyz",
+    }
     screening = document["paths"]["/api/screenings"]["post"]
-    assert set(screening["responses"]) == {"200", *map(str, (400, 403, 404, 409, 413, 415, 422, 500, 502, 503))}
+    assert set(screening["responses"]) == {"200", *map(str, (400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 502, 503))}
     assert list(screening["responses"]["422"]["content"]) == ["application/fhir+json"]
+    assert document["security"] == [{"bearer": []}]
+    assert document["components"]["securitySchemes"]["bearer"] == {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+    public = {
+        path
+        for path, methods in document["paths"].items()
+        for name, one in methods.items()
+        if name == "get" and one.get("security") == []
+    }
+    assert public == {"/livez", "/readyz", "/.well-known/jwks.json"}
     request = document["components"]["schemas"]["ScreeningRequest"]
     assert (request["required"], request["additionalProperties"]) == (["patient", "trial"], False)
     assert set(request["properties"]) == {"patient", "trial", "as_of", "first_dose", "write"}

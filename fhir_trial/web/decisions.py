@@ -1,0 +1,40 @@
+"""``POST /api/decisions``: a person decides a patient's status in a trial, and it is written back (WB-01).
+
+The machine flags and takes its own flag back; every other status comes from a named person, with a reason (SEC-51).
+"""
+# mypy: disable-error-code="untyped-decorator"
+
+from __future__ import annotations
+
+from typing import Any
+
+from fhir_trial.web.access import request_id
+from fhir_trial.web.blueprints import StrictBlueprint, fails_with
+from fhir_trial.web.kept_schemas import DecisionRequest, DecisionResponse
+from fhir_trial.web.refusals import NothingThereError, not_stored
+from fhir_trial.web.service import Decision, plugged, service
+from fhir_trial.web.signing_in import actor, on_trial
+
+blueprint = StrictBlueprint("decisions", __name__, url_prefix="/api/decisions", description="People's decisions.")
+
+
+@blueprint.post("")
+@blueprint.arguments(DecisionRequest)
+@blueprint.response(200, DecisionResponse)
+@fails_with(blueprint, 400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 501, 502, 503)
+def decide(asked: dict[str, Any]) -> dict[str, Any]:
+    """Set a patient's status in a trial, on the FHIR server too; ``written`` says what became of it there."""
+    on_trial(asked["trial"])
+    decisions = plugged().decisions
+    if decisions is None:
+        raise not_stored("Decisions")
+    written = decisions.decide(
+        asked["patient"],
+        service().trial(asked["trial"]).trial.id,
+        to=Decision(asked["status"], asked["reason_code"], asked["reason"], asked["new_episode"]),
+        actor=actor(asked["trial"]),
+        request=request_id(),
+    )
+    if written is None:
+        raise NothingThereError("No patient of that key was screened.")
+    return {"written": [result.as_json() for result in written]}
