@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fhir_trial.cli.options import DEFAULT_TRIAL, Asked, load_trials, screening_options, tell_what_was_left_out
+from fhir_trial.cli.options import DEFAULT_TRIAL, Asked, load_answers, load_trials, screening_options, tell_what_was_left_out
 from fhir_trial.criteria.answers import readable
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from fhir_trial.criteria.answers import Answer, Evidence
+    from fhir_trial.trials.adjudication import Adjudication
     from fhir_trial.trials.evaluation import PartPath
     from fhir_trial.trials.model import Criterion
     from fhir_trial.verdict.model import Verdict
@@ -40,12 +41,14 @@ _SIGNS = {
 @click.option("--patient", required=True, metavar="ID", help="The patient's id or reference.")
 @click.option("--trial", default=DEFAULT_TRIAL, show_default=True, metavar="ID[@VERSION]")
 @click.option("--server", is_flag=True, help="SOURCE is the URL or name of a FHIR server.")
+@click.option("--digests", is_flag=True, help="Show what an answer to each criterion must name as its evidence.")
 @screening_options
 def explain(
     source: str,
     patient: str,
     trial: str,
     server: bool,
+    digests: bool,
     asked: Asked,
 ) -> int:
     """Explain one patient of a source: each criterion in the protocol's words, its answer, the reason, the evidence."""
@@ -54,31 +57,37 @@ def explain(
     from fhir_trial.wiring import find_patient, holds_whole_records, open_source, screen_raw
 
     (resolved,) = load_trials((trial,), asked)
+    answers = load_answers(asked, [resolved])
     with open_source(() if server else (source,), source if server else None, (patient,)) as opened:
         try:
             raw = find_patient(opened, patient, resolved)
         finally:
             tell_what_was_left_out(opened.report, complete=asked.complete)
         whole = asked.complete and holds_whole_records(opened)
-        verdict = screen_raw(raw, resolved, as_of=asked.as_of, first_dose=asked.first_dose, complete=whole)
+        verdict = screen_raw(raw, resolved, as_of=asked.as_of, first_dose=asked.first_dose, complete=whole, answers=answers)
         console = Console(highlight=False, soft_wrap=False)
         console.width = min(console.width, _WIDEST) if console.is_terminal else _WIDEST
-        for piece in explanation(verdict):
+        for piece in explanation(verdict, digests=digests):
             console.print(piece)
         return _UNREADABLE if opened.report.some_unreadable else 0
 
 
-def explanation(verdict: Verdict) -> Iterator[RenderableType]:
-    """The pieces to print, top to bottom."""
+def explanation(verdict: Verdict, *, digests: bool = False) -> Iterator[RenderableType]:
+    """The pieces to print, top to bottom; with the digests that an answer is to name as its evidence, if wanted."""
     from rich.text import Text
 
     from fhir_trial.contract.verdicts import NOTICE
+    from fhir_trial.people.digests import evidence_digest
 
     yield _head(verdict)
     for criterion, answer in verdict.answers:
         yield Text("")
         yield _headline(criterion, answer)
         yield _hung("", f"“{' '.join(criterion.text.split())}”", 1, "italic bright_black")
+        if said := verdict.people.get(criterion.id):
+            yield from _said(said)
+        if digests:
+            yield _hung("", f"Evidence digest: {evidence_digest(verdict.computed(criterion.id))}", 1, "bright_black")
         yield from _answer(answer, verdict.ends(criterion.id))
     yield Text("")
     yield from _remarks(verdict)
@@ -107,6 +116,18 @@ def _headline(criterion: Criterion, answer: Answer) -> Text:
     return Text.assemble(
         (f"{sign} {criterion.id:<6}", style), (criterion.title, "bold"), kind, ": ", (f"{answer.outcome}{why}", style)
     )
+
+
+def _said(said: Adjudication) -> Iterator[RenderableType]:
+    """Who answered, and whether that counts; the reason says the rest."""
+    given = said.given
+    who = f"{given.by.name or given.by.subject} ({given.by.subject} at {given.by.issuer}), {given.at.isoformat()}"
+    if said.expired:
+        because = f": {given.reason}" if given.reason else "."
+        yield _hung("! ", f"Expired, since what it was based on has changed: {given.says}, by {who}{because}", 1, "magenta")
+    else:
+        why = f" ({said.computed.why})" if said.computed.why else ""
+        yield _hung("✎ ", f"{given.says}, by {who}; computed: {said.computed.outcome}{why}", 1, "magenta")
 
 
 def _answer(answer: Answer, ends: Mapping[PartPath, date | None]) -> Iterator[RenderableType]:

@@ -10,6 +10,7 @@ import click
 
 from fhir_trial.cli.explain import explain
 from fhir_trial.cli.screen import screen
+from fhir_trial.cli.server import server
 from fhir_trial.cli.services import sandbox, serve
 from fhir_trial.cli.trial import trial
 from fhir_trial.errors import FhirTrialError
@@ -41,7 +42,7 @@ def cli(debug: bool) -> None:
     """Finds the patients a clinical trial is looking for, in FHIR data, and says why."""
 
 
-for command in (screen, explain, trial, sandbox, serve):
+for command in (screen, explain, trial, server, sandbox, serve):
     cli.add_command(command)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from datetime import date
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +14,7 @@ import click
 from fhir_trial.errors import UsageError
 
 if TYPE_CHECKING:
+    from fhir_trial.people.answers import PeoplesAnswers
     from fhir_trial.sources.report import ReadReport
     from fhir_trial.trials.model import ResolvedTrial
 
@@ -53,6 +55,7 @@ class Asked:
 
     Attributes:
         settings: ``NAME=VALUE``, as written.
+        answers: File of people's answers.
     """
 
     as_of: date | None
@@ -61,6 +64,7 @@ class Asked:
     site: str | None
     settings: tuple[str, ...]
     complete: bool
+    answers: Path | None = None
 
 
 def screening_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -79,6 +83,12 @@ def screening_options(function: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--site", metavar="NAME", help="Site whose local codes and settings apply."),
             click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A named setting of the trial."),
             click.option("--complete", is_flag=True, help="The source holds each patient's whole record."),
+            click.option(
+                "--answers",
+                type=click.Path(dir_okay=False, path_type=Path),
+                metavar="FILE",
+                help="People's answers to criteria, as JSON Lines; docs/answers.md.",
+            ),
         )
     ):
         command = option(command)
@@ -93,6 +103,18 @@ def load_trials(names: tuple[str, ...], asked: Asked) -> list[ResolvedTrial]:
     given = dict(_setting(written) for written in asked.settings)
     resolved = [load_trial(name, site=asked.site, settings=given, timezone=asked.timezone) for name in dict.fromkeys(names)]
     return [knowing_our_own(trial) for trial in {(one.trial.id, one.trial.version): one for one in resolved}.values()]
+
+
+def load_answers(asked: Asked, trials: list[ResolvedTrial]) -> PeoplesAnswers | None:
+    """What people answered, if a file was named; what of it is not applied is told on standard error."""
+    if asked.answers is None:
+        return None
+    from fhir_trial.wiring import read_answers_file
+
+    found, left_out = read_answers_file(asked.answers, trials)
+    for sentence in left_out:
+        click.echo(sentence, err=True)
+    return found
 
 
 def _setting(written: str) -> tuple[str, str]:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from fhir_trial.cli.options import DEFAULT_TRIAL, Asked, load_trials, screening_options, tell_what_was_left_out
+from fhir_trial.cli.options import DEFAULT_TRIAL, Asked, load_answers, load_trials, screening_options, tell_what_was_left_out
 from fhir_trial.errors import PatientNotFoundError, UsageError
+
+if TYPE_CHECKING:
+    from fhir_trial.trials.model import ResolvedTrial
 
 _UNREADABLE = 1
 
@@ -16,6 +20,12 @@ _UNREADABLE = 1
 @click.argument("sources", nargs=-1, metavar="SOURCE...")
 @click.option("--server", metavar="URL|NAME", help="A FHIR R4 server to read from, instead of files.")
 @click.option("--patient", "patients", multiple=True, metavar="ID", help="Only this patient; may be repeated.")
+@click.option(
+    "--candidates",
+    multiple=True,
+    metavar="condition|Group/ID|List/ID|FILE",
+    help="Of a server, only patients with the trial's diagnosis, of a Group or List, or named in a file; may be repeated.",
+)
 @click.option(
     "--trial",
     "trials",
@@ -31,11 +41,11 @@ _UNREADABLE = 1
 def screen(
     sources: tuple[str, ...],
     server: str | None,
-    patients: tuple[str, ...],
     trials: tuple[str, ...],
     form: str,
     output: Path | None,
     asked: Asked,
+    **who: tuple[str, ...],
 ) -> int:
     """Screen the patients of Bundle files, folders, NDJSON files, "-" (standard input), or of a server.
 
@@ -49,9 +59,18 @@ def screen(
     if bool(sources) == bool(server):
         raise UsageError("Name either files to read or a --server.")
     resolved = load_trials(trials, asked)
-    with open_source(sources, server, patients) as source:
+    answers = load_answers(asked, resolved)
+    patients = who["patients"]
+    wanted = (*patients, *_candidates(server, who["candidates"], resolved))
+    with open_source(sources, server, wanted) as source:
         verdicts = screen_each(
-            source, resolved, as_of=asked.as_of, first_dose=asked.first_dose, complete=asked.complete, only=patients
+            source,
+            resolved,
+            as_of=asked.as_of,
+            first_dose=asked.first_dose,
+            complete=asked.complete,
+            only=wanted,
+            answers=answers,
         )
         if output is not None or form in ("table", "csv"):
             verdicts = with_progress(verdicts)
@@ -65,3 +84,22 @@ def screen(
         if absent:
             raise PatientNotFoundError(f"{len(absent)} of the patients named are not in the source.")
         return _UNREADABLE if source.report.some_unreadable else 0
+
+
+def _candidates(server: str | None, ways: tuple[str, ...], trials: list[ResolvedTrial]) -> tuple[str, ...]:
+    """The patients of a server that the ways name, told apart by nothing but their reference; none when no way is given."""
+    if not ways:
+        return ()
+    if server is None:
+        raise UsageError("--candidates asks a server: name it with --server.")
+    from fhir_trial.cli.server import opened_server
+    from fhir_trial.sources.candidates import find_candidates
+
+    with opened_server(server, trials) as opened:
+        found = find_candidates(opened, ways, trials)
+    for remark in found.remarks:
+        click.echo(remark, err=True)
+    click.echo(f"Candidates: {len(found.patients)}.", err=True)
+    if not found.patients:
+        raise PatientNotFoundError("No candidate found on the server; docs/pull.md says what each way cannot see.")
+    return found.patients

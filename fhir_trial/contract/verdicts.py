@@ -12,6 +12,7 @@ from fhir_trial.criteria.answers import Answer, Evidence
 from fhir_trial.quantities import write_number
 from fhir_trial.records.model import Issue
 from fhir_trial.times import Span
+from fhir_trial.trials.adjudication import Adjudication
 from fhir_trial.trials.evaluation import PartPath
 from fhir_trial.trials.model import Criterion
 from fhir_trial.verdict.model import Verdict
@@ -31,7 +32,10 @@ def verdict_json(verdict: Verdict) -> dict[str, Any]:
         "as_of": verdict.as_of.isoformat(),
         "first_dose": verdict.first_dose.isoformat() if verdict.first_dose else None,
         "overall": verdict.overall.value,
-        "criteria": [_criterion(criterion, answer, verdict.ends(criterion.id)) for criterion, answer in verdict.answers],
+        "criteria": [
+            _criterion(criterion, answer, verdict.ends(criterion.id)) | _person(verdict.people.get(criterion.id))
+            for criterion, answer in verdict.answers
+        ],
         "blockers": list(verdict.blockers),
         "missing": list(verdict.missing),
         "not_evaluated": list(verdict.not_evaluated),
@@ -58,6 +62,28 @@ def _criterion(criterion: Criterion, answer: Answer, ends: Ends, path: PartPath 
         "next_step": str(answer.next_step) if answer.next_step else None,
         "holds_until": until.isoformat() if until else None,
         "parts": [_criterion(criterion, part, ends, (*path, name)) for name, part in answer.parts],
+    }
+
+
+def _person(said: Adjudication | None) -> dict[str, Any]:
+    """What a person says, and the computed answer beside it; no key where nobody answered."""
+    if said is None:
+        return {}
+    given, computed = said.given, said.computed
+    return {
+        "person": {
+            "answer": given.says.value,
+            "reason": given.reason,
+            "by": {"issuer": given.by.issuer, "subject": given.by.subject, "name": given.by.name},
+            "at": given.at.isoformat(),
+            "evidence": given.evidence,
+            "expired": said.expired,
+            "computed": {
+                "answer": computed.outcome.value,
+                "why": computed.why.value if computed.why else None,
+                "reason": str(computed.reason),
+            },
+        }
     }
 
 

@@ -1,4 +1,4 @@
-"""What the use cases need from outside: patients to read."""
+"""What the use cases need from outside: patients to read, and what people have answered."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 from fhir_trial.criteria.needs import Needs
 from fhir_trial.records.model import Issue, LoadState
+from fhir_trial.trials.adjudication import Adjudicators
+from fhir_trial.trials.model import ResolvedTrial
 
 Json = dict[str, Any]
 
@@ -40,4 +42,16 @@ class PatientSource(Protocol):
 
     def patients(self, needs: Needs) -> Iterator[RawPatient]:
         """Each patient once, in the order of the reference."""
+        ...
+
+
+class AnswerBook(Protocol):
+    """What people have answered, by patient and trial."""
+
+    def about(self, patient: str, trial: ResolvedTrial) -> Adjudicators:
+        """For each criterion that somebody answered for this patient and this version of the trial, what becomes of it.
+
+        Args:
+            patient: As a verdict names it: ``Patient/id``, or the fullUrl.
+        """
         ...

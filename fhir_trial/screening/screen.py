@@ -10,7 +10,7 @@ from fhir_trial.facts.sheet import FactSheet
 from fhir_trial.records.model import Issue, PatientRecord
 from fhir_trial.records.own_results import OwnMarks
 from fhir_trial.records.reading import read_record
-from fhir_trial.screening.ports import RawPatient
+from fhir_trial.screening.ports import AnswerBook, RawPatient
 from fhir_trial.times import Span
 from fhir_trial.trials.evaluation import Evaluation
 from fhir_trial.trials.model import ResolvedTrial
@@ -19,7 +19,13 @@ from fhir_trial.verdict.overall import overall
 
 
 def screen_patient(
-    raw: RawPatient, trial: ResolvedTrial, *, as_of: date, first_dose: date | None = None, complete: bool = False
+    raw: RawPatient,
+    trial: ResolvedTrial,
+    *,
+    as_of: date,
+    first_dose: date | None = None,
+    complete: bool = False,
+    answers: AnswerBook | None = None,
 ) -> Verdict:
     """The verdict on one patient.
 
@@ -29,16 +35,25 @@ def screen_patient(
         as_of: S, a calendar date in the site's zone.
         first_dose: D, if planned.
         complete: The source holds the whole record (VER-05, R12, R16).
+        answers: What people have answered.
     """
     record = read_record(raw, trial.zone, complete=complete, own=OwnMarks(trial.own_bases))
-    return judge(record, trial, as_of=as_of, first_dose=first_dose, reference=raw.reference)
+    return judge(record, trial, as_of=as_of, first_dose=first_dose, reference=raw.reference, answers=answers)
 
 
-def judge(record: PatientRecord, trial: ResolvedTrial, *, as_of: date, first_dose: date | None, reference: str) -> Verdict:
+def judge(
+    record: PatientRecord,
+    trial: ResolvedTrial,
+    *,
+    as_of: date,
+    first_dose: date | None,
+    reference: str,
+    answers: AnswerBook | None = None,
+) -> Verdict:
     """The verdict on a record already read."""
     heard = _without_data(record) if record.patient.replaced_by else record
     facts = FactSheet(heard, trial.terminology, trial.zone)
-    evaluation = Evaluation(trial, facts, as_of, first_dose)
+    evaluation = Evaluation(trial, facts, as_of, first_dose, answers.about(reference, trial) if answers else None)
     conclusion, blockers, missing = overall(evaluation.answers, record.patient, as_of)
     return Verdict(
         patient=reference,
@@ -56,6 +71,7 @@ def judge(record: PatientRecord, trial: ResolvedTrial, *, as_of: date, first_dos
         data_cutoff=_newest(record, as_of),
         issues=(*record.issues, *_oddities(facts, trial)),
         ends=evaluation.ends,
+        people=evaluation.adjudications,
     )
 
 

@@ -1,15 +1,20 @@
-"""Resources that a patient's resources refer to, read in batches: the Medication of an order, the study of a subject (DATA-32).
+"""Resources that a patient's resources refer to, read in batches: the Medication of an order, the members of a panel.
+
+A report's results and an Observation's members are fetched when absent (DATA-63); each once, and a cap leaves the type partial
+(DATA-32).
 
 What cannot be read stays an unresolved reference, which makes a drug criterion unknown, never "not taken" (DATA-33).
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from fhir_trial.errors import FatalServerError, ServerError
 from fhir_trial.records.model import LoadState
+from fhir_trial.sources.claims import worse
 from fhir_trial.sources.patient_links import last_two, without_version
 from fhir_trial.transport import FhirServer, NotAuthorisedError, RestrictedError
 
@@ -29,18 +34,24 @@ def follow(server: FhirServer, resources: Iterable[Json], known: dict[str, Json]
     """
     states: dict[str, LoadState] = {}
     frontier = list(resources)
+    room = Counter(dict.fromkeys(_FOLLOWED, _MOST_OF_A_TYPE))
     for _ in range(_HOPS):
         wanted = _missing(server, frontier, known)
         frontier = []
         for kind, ids in wanted.items():
-            read, state = _read(server, kind, ids)
+            read, state = _read(server, kind, ids[: room[kind]])
+            if len(ids) > room[kind]:
+                state = worse(state, LoadState.PARTIAL)
+            room[kind] -= min(len(ids), room[kind])
             if state is not None:
-                states[kind] = state
+                states[kind] = worse(states.get(kind), state)
             for resource in read:
                 known[f"{kind}/{resource['id']}"] = resource
             frontier += read
         if not frontier:
-            break
+            return states
+    for kind in _missing(server, frontier, known):  # a chain longer than anything a laboratory sends
+        states[kind] = worse(states.get(kind), LoadState.PARTIAL)
     return states
 
 
@@ -75,17 +86,19 @@ def local_reference(link: str, server: FhirServer) -> str | None:
 
 def _read(server: FhirServer, kind: str, ids: list[str]) -> tuple[list[Json], LoadState | None]:
     found: dict[str, Json] = {}
-    state: LoadState | None = LoadState.PARTIAL if len(ids) > _MOST_OF_A_TYPE else None
-    ids = ids[:_MOST_OF_A_TYPE]
+    state: LoadState | None = None
     for start in range(0, len(ids), _BATCH):
         batch = ids[start : start + _BATCH]
         try:
-            matches = server.search(kind, [("_id", ",".join(batch))]).matches
-            found |= {resource["id"]: resource for resource in matches if resource.get("id") in batch}
+            answer = server.search(kind, [("_id", ",".join(batch))])
         except FatalServerError:
-            pass  # a server that only reads: one by one, below
+            break  # a server that only reads: one by one, below
         except ServerError as error:
             state = state_of(error)
+            continue
+        found |= {resource["id"]: resource for resource in answer.matches if resource.get("id") in batch}
+        if "_id" in answer.ignored:
+            break  # it would send everything that it has again and again
     for identity in ids:
         if identity not in found and state is None:
             try:

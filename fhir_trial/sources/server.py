@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from fhir_trial.criteria.needs import Needs
@@ -10,12 +11,14 @@ from fhir_trial.errors import FatalServerError, PatientNotFoundError, ServerErro
 from fhir_trial.records.model import Issue, LoadState
 from fhir_trial.screening.ports import RawPatient
 from fhir_trial.sources.claims import worse
+from fhir_trial.sources.filters import answers_any
 from fhir_trial.sources.following import follow, local_reference, state_of
 from fhir_trial.sources.newest import replaces
 from fhir_trial.sources.patient_links import patient_link
 from fhir_trial.sources.report import ReadReport
-from fhir_trial.sources.search_plan import Search, patient_parameter, plan
+from fhir_trial.sources.search_plan import PlannedType, Search, patient_parameter, plan
 from fhir_trial.transport import FhirServer, Found, MovedError, NotAuthorisedError, NotFoundError, RestrictedError
+from fhir_trial.transport.scopes import allows
 
 Json = dict[str, Any]
 
@@ -25,12 +28,18 @@ class ServerSource:
 
     Args:
         patients: ``p1`` or ``Patient/p1``; every Patient of the server when empty.
+
+    Attributes:
+        report: What was dropped, and why.
+        searched: Every search sent for a patient and what came of it, with nothing of the patient; kept for ``server check``.
     """
 
     def __init__(self, server: FhirServer, patients: Sequence[str] = ()) -> None:
         self._server = server
         self._asked = tuple(sorted({f"Patient/{name.removeprefix('Patient/')}" for name in patients}))
         self.report = ReadReport()
+        self.searched: list[Searched] = []
+        self._whole: set[str] = set()
 
     def patients(self, needs: Needs) -> Iterator[RawPatient]:
         """Each patient once, in the order of the reference.
@@ -85,9 +94,9 @@ class ServerSource:
         return patient
 
     def _raw_patient(self, patient: Json, needs: Needs) -> RawPatient:
-        chart = _Fetch(self._server, patient["id"], self.report)
-        for resource_type, searches in plan(needs).items():
-            chart.fetch(resource_type, searches)
+        chart = _Fetch(self._server, patient["id"], self.report, self.searched, self._whole)
+        for planned in plan(needs, self._server.capabilities()).types:
+            chart.fetch(planned)
         chart.follow()
         self.report.resources["Patient"] += 1
         return RawPatient(
@@ -105,27 +114,97 @@ class ServerSource:
         return resources | {f"{self._server.base}/{name}": resource for name, resource in resources.items()}
 
 
-class _Fetch:
-    """Fetching one patient."""
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """A search that was sent for one patient.
 
-    def __init__(self, server: FhirServer, patient_id: str, report: ReadReport) -> None:
+    Attributes:
+        count: Of the patient's own resources that answer it.
+        ignored: Names of parameters that the server did not apply.
+        refusal: What the server said instead of an answer; None when it answered.
+    """
+
+    search: Search
+    count: int = 0
+    ignored: frozenset[str] = frozenset()
+    refusal: str | None = None
+
+
+class _Fetch:
+    """Fetching one patient.
+
+    Args:
+        whole: Types of which this server was found to refuse the search by category; shared by all patients.
+    """
+
+    def __init__(
+        self, server: FhirServer, patient_id: str, report: ReadReport, searched: list[Searched], whole: set[str]
+    ) -> None:
         self._server, self._patient_id, self._report = server, patient_id, report
+        self._searched, self._whole = searched, whole
         self.resources: dict[str, Json] = {}
         self.states: dict[str, LoadState] = {}
         self.issues: list[Issue] = []
 
-    def fetch(self, resource_type: str, searches: Iterable[Search]) -> None:
-        capabilities = self._server.capabilities()
-        if capabilities.interactions and not capabilities.offers(resource_type, "search-type"):
-            self._state(resource_type, LoadState.NOT_ASKED, "The server does not offer a search of this type.")
+    def fetch(self, planned: PlannedType) -> None:
+        """Everything that is planned for one type."""
+        kind = planned.resource_type
+        if planned.refused is not None:
+            self._state(kind, LoadState.NOT_ASKED, planned.refused)
             return
-        self.states[resource_type] = LoadState.FETCHED
+        if not self._is_granted(kind):
+            return
+        searches = (Search(kind),) if kind in self._whole else planned.searches
+        whole_refused = False
         for search in searches:
             try:
-                self._search(search)
+                found = self._search(search, planned.searches)
             except ServerError as error:
-                if not (search.optional and _is_refusal(error)):
-                    self._state(resource_type, state_of(error), error.message)
+                refused = _is_refusal(error)
+                if search.filters and refused and not whole_refused:
+                    if self._whole_type(search, planned):
+                        return
+                    whole_refused = True
+                self._lost(search, error)
+                continue
+            if search.filters and "category" in found.ignored:
+                self._issue(
+                    "filter-ignored", "information", kind, "The server ignored the category: the whole type came at once."
+                )
+                return
+
+    def _is_granted(self, kind: str) -> bool:
+        """Whether the type may be searched by the scopes granted; a granular one leaves it partial, whatever comes (SMART-31)."""
+        granted = self._server.granted_scopes
+        self.states[kind] = LoadState.FETCHED
+        if granted is None or allows(granted, kind, "s"):
+            return True
+        if any(scope.resource_type in (kind, "*") and "s" in scope.letters for scope in granted):
+            self._state(kind, LoadState.PARTIAL, "Only a part of this type was granted to us.")
+            return True
+        self._state(kind, LoadState.NOT_AUTHORISED, "The scopes granted to us leave this type out.")
+        return False
+
+    def _lost(self, search: Search, error: ServerError) -> None:
+        """What a refused search means for its type."""
+        kind = search.resource_type
+        if search.optional and _is_refusal(error):
+            text = "The server refuses a search for all other categories: what has none was not asked for."
+            self._issue("others-not-asked", "information", kind, text)
+        else:
+            self._state(kind, state_of(error), error.message)
+
+    def _whole_type(self, search: Search, planned: PlannedType) -> bool:
+        """Asks for a type without the category that the server refuses (DATA-14); False when that is refused as well."""
+        kind = planned.resource_type
+        try:
+            self._search(Search(kind), planned.searches)
+        except ServerError:
+            return False
+        self._whole.add(kind)
+        text = f"The server refuses a search by {search.filters[0][0]}: the whole type was asked for."
+        self._issue("filter-refused", "information", kind, text)
+        return True
 
     def follow(self) -> None:
         known = dict(self.resources)
@@ -135,16 +214,27 @@ class _Fetch:
             if name not in self.resources and (resource["resourceType"] != "Observation" or self._is_the_patients(resource)):
                 self._keep(resource)
 
-    def _search(self, search: Search) -> None:
+    def _search(self, search: Search, all_of_type: Iterable[Search]) -> Found:
         kind = search.resource_type
         by_patient = patient_parameter(kind, self._patient_id, self._server.capabilities())
-        found = self._server.search(kind, [by_patient, *search.filters])
+        try:
+            found = self._server.search(kind, [by_patient, *search.filters])
+        except ServerError as error:
+            self._searched.append(Searched(search, refusal=error.message))
+            raise
         own = [resource for resource in found.matches if self._is_the_patients(resource)]
         if by_patient[0] in found.ignored and len(own) < len(found.matches):
-            raise FatalServerError(f"{kind} search: the server ignored the patient; other people's data came and was dropped.")
-        for resource in own:
+            message = f"{kind} search: the server ignored the patient; other people's data came and was dropped."
+            self._searched.append(Searched(search, ignored=found.ignored, refusal=message))
+            raise _OtherPeopleError(message)
+        # A filter that was ignored is applied here, as wide as all searches of the type together (DATA-05, DATA-06).
+        asked = tuple(all_of_type) if "category" in found.ignored or not search.filters else (search,)
+        kept = [resource for resource in own if answers_any(resource, asked)]
+        for resource in kept:
             self._keep(resource)
+        self._searched.append(Searched(search, len(kept), found.ignored))
         self._judge(kind, found)
+        return found
 
     def _judge(self, kind: str, found: Found) -> None:
         """What the server's own remarks mean for the state of the type."""
@@ -189,5 +279,12 @@ class _Fetch:
             self.issues.append(issue)
 
 
+class _OtherPeopleError(FatalServerError):
+    """The server did not look at the patient."""
+
+
 def _is_refusal(error: ServerError) -> bool:
-    return isinstance(error, FatalServerError) and not isinstance(error, NotAuthorisedError)
+    """Whether the server says that it does not do this kind of search, rather than that this record may not be seen."""
+    return isinstance(error, FatalServerError) and not isinstance(
+        error, NotAuthorisedError | RestrictedError | MovedError | _OtherPeopleError
+    )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
 from fhir_trial.criteria.answers import Answer
 from fhir_trial.records.model import Issue
+from fhir_trial.trials.adjudication import Adjudication
 from fhir_trial.trials.evaluation import PartPath
 from fhir_trial.trials.model import Criterion
 
@@ -32,6 +33,7 @@ class Verdict:
         missing: The smallest set of undecided prescreening criteria that would have to be met.
         data_cutoff: Date of the newest datum read, at most ``as_of``; None without any.
         ends: For a criterion's id, the first day on which the clock alone changes its answer, and those of its parts.
+        people: For a criterion that a person answered, their answer beside the computed one; ``answers`` has the one that counts.
     """
 
     patient: str
@@ -49,6 +51,7 @@ class Verdict:
     data_cutoff: date | None
     issues: tuple[Issue, ...]
     ends: Callable[[str], Mapping[PartPath, date | None]]
+    people: Mapping[str, Adjudication] = field(default_factory=dict)
 
     def answer(self, criterion: str) -> Answer:
         """The answer to one criterion; KeyError if the trial has none of that id."""
@@ -56,6 +59,10 @@ class Verdict:
             if found.id == criterion:
                 return answer
         raise KeyError(criterion)
+
+    def computed(self, criterion: str) -> Answer:
+        """What was computed of one criterion, whatever a person says of it; KeyError if the trial has none of that id."""
+        return self.people[criterion].computed if criterion in self.people else self.answer(criterion)
 
     def holds_until(self, criterion: str) -> date | None:
         """The first day on which the same data, screened again, would change the answer to a criterion; None if none (VER-16)."""

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from typing import Any
 
 from fhir_trial.transport import Json
 from fhir_trial.verdict.model import Overall
 from fhir_trial.writeback.codes import FLAGGED, TAKEN_BACK
+from fhir_trial.writeback.enrolment import enrolment_of, has_only_states, is_r5, moved_to, patient_of
 from fhir_trial.writeback.settings import WriteBack
 
 #: What a ResearchSubject of the machine's making holds; anything else in it is somebody's work.
-_MACHINE_KEYS = frozenset({"resourceType", "id", "meta", "text", "identifier", "status", "study", "individual"})
+_KEYS = frozenset({"resourceType", "id", "meta", "text", "identifier", "status", "study"})
+_MACHINE_KEYS = {False: _KEYS | {"individual"}, True: _KEYS | {"subject", "progress"}}
 
 
 class Action(StrEnum):
@@ -36,6 +39,7 @@ class Decision:
         resource: The body to send; None when nothing is sent.
         held: The resource on the server that the decision is about, or None.
         version: For If-Match; None for a create.
+        identifier: ``system|value`` by which it is found again, where the resource itself carries none (Provenance).
     """
 
     action: Action
@@ -43,6 +47,7 @@ class Decision:
     resource: Json | None = None
     held: Json | None = None
     version: str | None = None
+    identifier: str | None = None
 
 
 def wants_flag(overall: Overall, setting: WriteBack) -> bool:
@@ -64,10 +69,12 @@ def decide_subject(
     ours: Sequence[Json],
     others: Sequence[Json],
     written: Mapping[str, str],
+    when: date | None = None,
 ) -> Decision:
     """The decision.
 
     Args:
+        when: Day of the change, which R5 keeps and R4 does not.
         wanted: The ResearchSubject with status ``potential-candidate``.
         ours: Those on the server that carry our identifier.
         others: Other subjects of the same patient and study.
@@ -78,11 +85,11 @@ def decide_subject(
     if len(ours) > 1:
         return Decision(Action.WITHHELD, "Several subjects carry the same identifier: a person must tidy up.", held=ours[0])
     if not ours and others:
-        status = str(others[0].get("status"))
+        status = enrolment_of(others[0])
         return Decision(Action.WITHHELD, f"Somebody else's subject is there (status {status}); it is left.", held=others[0])
     if not ours:
         return _without_subject(overall, setting, wanted)
-    return _with_own_subject(overall, setting, wanted, ours[0], written)
+    return _with_own_subject(overall, setting, wanted, ours[0], written, when or date.min)
 
 
 def _without_subject(overall: Overall, setting: WriteBack, wanted: Json) -> Decision:
@@ -93,8 +100,10 @@ def _without_subject(overall: Overall, setting: WriteBack, wanted: Json) -> Deci
     return Decision(Action.WITHHELD, "Only potentially eligible patients are flagged here.")
 
 
-def _with_own_subject(overall: Overall, setting: WriteBack, wanted: Json, held: Json, written: Mapping[str, str]) -> Decision:
-    status = held.get("status")
+def _with_own_subject(
+    overall: Overall, setting: WriteBack, wanted: Json, held: Json, written: Mapping[str, str], when: date
+) -> Decision:
+    status = enrolment_of(held)
     if _is_worked_on(held, wanted) or status not in (FLAGGED, TAKEN_BACK):
         return Decision(Action.WITHHELD, f"A person has worked on this subject (status {status}); it is left.", held=held)
     if status == FLAGGED:
@@ -102,23 +111,25 @@ def _with_own_subject(overall: Overall, setting: WriteBack, wanted: Json, held: 
             return Decision(Action.UNCHANGED, "It says so already.", held=held)
         if not _is_untouched_flag(held, written):
             return Decision(Action.WITHHELD, "Not eligible, but the flag may have been touched: a person decides.", held=held)
-        return _changed_to(TAKEN_BACK, "The patient is not eligible any more; the machine takes back its own flag.", held)
+        return _changed_to(TAKEN_BACK, "The patient is not eligible any more; the machine takes back its own flag.", held, when)
     if not wants_flag(overall, setting):
         return Decision(Action.UNCHANGED, "It says so already.", held=held)
     if version_of(held) is None or written.get(_reference(held)) != version_of(held):
         return Decision(Action.WITHHELD, "The subject was found ineligible, perhaps by a person: a person decides.", held=held)
-    return _changed_to(FLAGGED, _why(overall), held)
+    return _changed_to(FLAGGED, _why(overall), held, when)
 
 
-def _changed_to(status: str, reason: str, held: Json) -> Decision:
+def _changed_to(status: str, reason: str, held: Json, when: date) -> Decision:
     """The server's own JSON with another status, so that nothing else of it is lost."""
-    return Decision(Action.UPDATED, reason, {**held, "status": status}, held, version_of(held))
+    return Decision(Action.UPDATED, reason, moved_to(held, status, when), held, version_of(held))
 
 
 def _is_worked_on(held: Json, wanted: Json) -> bool:
     """Whether it holds more, or names others, than the machine writes. Tags do not count: servers strip them (R40)."""
-    same = all(_target(held.get(key)) == _target(wanted[key]) for key in ("study", "individual"))
-    return not same or not set(held) <= _MACHINE_KEYS
+    same_study = _target(held.get("study")) == _target(wanted["study"])
+    same_patient = _target(patient_of(held)) == _target(patient_of(wanted))
+    plain = set(held) <= _MACHINE_KEYS[is_r5(wanted)] and has_only_states(held, (FLAGGED, TAKEN_BACK))
+    return not (same_study and same_patient and plain)
 
 
 def _is_untouched_flag(held: Json, written: Mapping[str, str]) -> bool:

@@ -20,6 +20,11 @@ def run_system(base: str) -> str:
     return f"{base}/screening-run"
 
 
+def note_system(base: str) -> str:
+    """Identifier system of our notes for people."""
+    return f"{base}/screening-note"
+
+
 def study_system(base: str) -> str:
     """Identifier system of our own names for studies."""
     return f"{base}/study"

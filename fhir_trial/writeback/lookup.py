@@ -8,6 +8,7 @@ from fhir_trial.errors import FatalServerError
 from fhir_trial.transport import FhirServer, Json, NotFoundError
 from fhir_trial.trials.model import Identifier
 from fhir_trial.writeback.codes import REPLACES_EXTENSION, RESEARCH_STUDY_EXTENSION, screening_system
+from fhir_trial.writeback.enrolment import patient_of
 from fhir_trial.writeback.identifiers import run_system, subject_system
 
 
@@ -22,7 +23,7 @@ class Lookup:
         """The studies that carry any of the identifiers: registries have changed their system's URI (WB-27)."""
         found: dict[str, Json] = {}
         for identifier in identifiers:
-            for study in self._by_identifier("ResearchStudy", identifier):
+            for study in self.by_identifier("ResearchStudy", identifier):
                 found[study["id"]] = study
         return [found[identity] for identity in sorted(found)]
 
@@ -30,14 +31,14 @@ class Lookup:
         """The subjects with our identifier, under the current base or a former one."""
         found: dict[str, Json] = {}
         for base in self._bases:
-            for subject in self._by_identifier("ResearchSubject", Identifier(subject_system(base), value)):
+            for subject in self.by_identifier("ResearchSubject", Identifier(subject_system(base), value)):
                 found[subject["id"]] = subject
         return [found[identity] for identity in sorted(found)]
 
     def subjects_of(self, patient: str, study: str) -> list[Json]:
         """Every subject of the patient on the study, whoever wrote it."""
         matches = self._all("ResearchSubject", [("patient", patient.split("/")[1])])
-        return [each for each in matches if names(each.get("individual"), patient) and names(each.get("study"), study)]
+        return [each for each in matches if names(patient_of(each), patient) and names(each.get("study"), study)]
 
     def own_observations(self, patient: str, study: str) -> list[Json]:
         """Our eligibility Observations of the patient for the study, the ones entered in error left out."""
@@ -52,7 +53,24 @@ class Lookup:
             and observation.get("status") != "entered-in-error"
         ]
 
-    def _by_identifier(self, resource_type: str, identifier: Identifier) -> list[Json]:
+    def provenances_of(self, reference: str) -> list[Json]:
+        """Those that name the resource as target: Provenance has no identifier."""
+        matches = self._all("Provenance", [("target", reference)])
+        return [each for each in matches if any(names(target, reference) for target in _references(each.get("target")))]
+
+    def notes_of(self, patient: str, systems: Iterable[str]) -> list[Json]:
+        """The patient's DocumentReferences with an identifier of one of the systems, the ones entered in error left out."""
+        wanted = set(systems)
+        return [
+            each
+            for each in self._all("DocumentReference", [("patient", patient.split("/")[1])])
+            if names(each.get("subject"), patient)
+            and not wanted.isdisjoint(identifier.system for identifier in identifiers_of(each))
+            and each.get("status") != "entered-in-error"
+        ]
+
+    def by_identifier(self, resource_type: str, identifier: Identifier) -> list[Json]:
+        """The resources that carry the identifier."""
         matches = self._all(resource_type, [("identifier", f"{identifier.system}|{identifier.value}")])
         return [resource for resource in matches if identifier in identifiers_of(resource)]
 
@@ -111,3 +129,7 @@ def target_of(reference: object) -> str | None:
 def names(reference: object, target: str) -> bool:
     """Whether a Reference names ``Type/id``."""
     return target_of(reference) == target
+
+
+def _references(value: object) -> list[object]:
+    return value if isinstance(value, list) else [value]

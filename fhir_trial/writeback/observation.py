@@ -20,11 +20,12 @@ from fhir_trial.verdict.model import Overall, Verdict
 from fhir_trial.writeback.codes import (
     DATA_ABSENT_REASON,
     OBSERVATION_CATEGORY,
-    REFERENCE_TARGETS,
     REPLACES_EXTENSION,
     RESEARCH_STUDY_EXTENSION,
     SUPPORTING_INFO_EXTENSION,
+    Release,
     origin_tag,
+    reference_targets,
     screening_system,
 )
 from fhir_trial.writeback.identifiers import run_system
@@ -62,10 +63,10 @@ class Run:
     now: datetime
 
 
-def eligibility_observation(verdict: Verdict, run: Run) -> Json:
-    """The verdict as an Observation."""
+def eligibility_observation(verdict: Verdict, run: Run, release: Release = Release.R4) -> Json:
+    """The verdict as an Observation; R5 differs in the types that derivedFrom may name."""
     base = run.base
-    derived, supporting = _evidence(verdict)
+    derived, supporting = _evidence(verdict, release)
     extensions: list[Json] = [{"url": RESEARCH_STUDY_EXTENSION, "valueReference": {"reference": run.study}}]
     extensions += [{"url": SUPPORTING_INFO_EXTENSION, "valueReference": {"reference": reference}} for reference in supporting]
     if run.replaces is not None:
@@ -150,18 +151,23 @@ def _absence(why: Why, criterion: Criterion, verdict: Verdict) -> str:
     return "unknown"
 
 
-def _evidence(verdict: Verdict) -> tuple[list[str], list[str]]:
-    """References for derivedFrom, which R4 keeps for a few types, and for supportingInfo: all others."""
+def _evidence(verdict: Verdict, release: Release) -> tuple[list[str], list[str]]:
+    """References for derivedFrom, which FHIR keeps for a few types, and for supportingInfo: all others."""
     references = dict.fromkeys(reference for _, answer in verdict.answers for reference in _references(answer))
-    allowed = REFERENCE_TARGETS["Observation.derivedFrom"]
+    allowed = reference_targets(release)["Observation.derivedFrom"]
     derived = [reference for reference in references if reference.split("/", maxsplit=1)[0] in allowed]
     return derived, [reference for reference in references if reference not in derived]
+
+
+def is_local(reference: str) -> bool:
+    """Whether evidence is a resource of the server, and not the patient, who is the subject anyway."""
+    return _LOCAL.fullmatch(reference) is not None and not reference.startswith("Patient/")
 
 
 def _references(answer: Answer) -> Iterator[str]:
     for item in answer.evidence:
         reference = item.origin.reference
-        if _LOCAL.fullmatch(reference) and not reference.startswith("Patient/"):
+        if is_local(reference):
             yield reference
     for _, part in answer.parts:
         yield from _references(part)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from fhir_trial.errors import WriteRefusedError
@@ -37,6 +38,10 @@ class WriteSettings:
         base: Under which our identifiers and code systems stand (R40).
         former_bases: Earlier bases, whose resources are still ours.
         tenant: The site's name, part of every identifier.
+        provenance: Whether a new Observation gets its Provenance, where the server takes one.
+        transactions: Whether subject, result and Provenance go in one transaction, where the server offers it.
+        note_code: LOINC code under which the site files notes; empty: no note is written.
+        export_folder: Where results are put as files for the coordinator; None: nowhere.
     """
 
     write_back: WriteBack = WriteBack.OFF
@@ -45,6 +50,10 @@ class WriteSettings:
     base: str = EXAMPLE_BASE
     former_bases: tuple[str, ...] = ()
     tenant: str = "default"
+    provenance: bool = True
+    transactions: bool = False
+    note_code: str = ""
+    export_folder: Path | None = None
 
     @property
     def bases(self) -> tuple[str, ...]:

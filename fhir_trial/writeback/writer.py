@@ -1,59 +1,93 @@
-"""A verdict onto the server: the study once, the patient's place on it, and the eligibility Observation.
+"""A verdict, or a person's decision, onto one FHIR server.
 
 Read first; create with If-None-Exist, update by id with If-Match, never a blind PUT; read back what was written and compare.
-Source: FHIR R4 RESTful API; WB-01 to WB-16, WB-23, WB-27, WB-28.
+Source: FHIR R4 RESTful API; WB-01 to WB-16, WB-23 to WB-28.
 """
 
 from __future__ import annotations
 
 import threading
-import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
+from fhir_trial.errors import ConflictError, FatalServerError, UsageError, WriteRefusedError
+from fhir_trial.people.statuses import By, Standing, Status, moved
 from fhir_trial.transport import FhirServer, Json
 from fhir_trial.trials.model import Identifier, ResolvedTrial
 from fhir_trial.verdict.model import Verdict
-from fhir_trial.writeback.codes import FLAGGED, REPLACES_EXTENSION
-from fhir_trial.writeback.decisions import Action, Decision, decide_subject
-from fhir_trial.writeback.identifiers import (
-    run_value,
-    study_identifier,
-    study_system,
-    subject_system,
-    subject_value,
+from fhir_trial.writeback.case import Case
+from fhir_trial.writeback.codes import Release, origin_tag, release_of
+from fhir_trial.writeback.decisions import Action, Decision, version_of
+from fhir_trial.writeback.enrolment import (
+    enrolment_code,
+    enrolment_of,
+    moved_to,
+    patient_of,
+    research_subject_r4,
+    research_subject_r5,
 )
-from fhir_trial.writeback.ledger import Ledger, MemoryLedger
-from fhir_trial.writeback.lookup import Lookup, extension, latest, run_of, target_of
-from fhir_trial.writeback.observation import Run, eligibility_observation
-from fhir_trial.writeback.sending import Sender, Witness, WriteResult, found_by
-from fhir_trial.writeback.settings import Observations, WriteBack, WriteSettings
-from fhir_trial.writeback.shapes import research_study, research_subject
+from fhir_trial.writeback.identifiers import study_identifier, study_system, subject_system, subject_value
+from fhir_trial.writeback.lookup import Lookup, names
+from fhir_trial.writeback.memory_outbox import MemoryOutbox
+from fhir_trial.writeback.obstacles import obstacle_to_writing
+from fhir_trial.writeback.outbox import IntentState, Outbox
+from fhir_trial.writeback.reconciling import Reconciler
+from fhir_trial.writeback.sending import Errand, Sender, Witness, WriteResult, no_witness
+from fhir_trial.writeback.settings import WriteSettings
 
 
-def _no_witness(action: str, target: str, outcome: str) -> None:
-    """Sees nothing."""
+@dataclass(frozen=True, slots=True)
+class PersonsDecision:
+    """What a named person decided about a patient on a trial.
+
+    Attributes:
+        patient: ``Patient/id``.
+        before: The standing that the person was shown.
+        to: The status decided.
+        when: Since when it is so.
+        reason: A code, where the status needs one.
+        shown: ``ResearchSubject/id`` and version that the person was shown; None where there was none.
+        registered_on: When the patient was registered; by default the day of the step to on-study, later what the subject's
+            period says.
+    """
+
+    patient: str
+    before: Standing
+    to: Status
+    when: date
+    reason: str | None = None
+    shown: tuple[str, str] | None = None
+    registered_on: date | None = None
 
 
 class Writer:
-    """Writes verdicts to one server, one after another: conditional creates in parallel are not atomic everywhere (WB-07).
+    """Writes to one server, one thing after another: conditional creates in parallel are not atomic everywhere (WB-07).
 
     Args:
         software: Name and version, "fhir-trial 0.1.0".
-        ledger: What the machine wrote before; forgotten with the process unless given.
+        outbox: What is about to be written and what was; forgotten with the process unless given.
 
     Raises:
         WriteRefusedError: The identifier base is not fit for this server.
     """
 
-    def __init__(self, server: FhirServer, settings: WriteSettings, *, software: str, ledger: Ledger | None = None) -> None:
+    def __init__(self, server: FhirServer, settings: WriteSettings, *, software: str, outbox: Outbox | None = None) -> None:
         settings.check(is_loopback=server.settings.is_loopback)
         self._server = server
         self._settings = settings
         self._software = software
-        self._ledger = ledger or MemoryLedger()
+        self._outbox = outbox or MemoryOutbox()
+        self._lookup = Lookup(server, settings.bases)
+        self._reconciler = Reconciler(self._lookup, self._outbox)
+        self._refused: dict[str, str] = {}
+        self._owed: dict[str, int] = {}
+        self._has_resumed = False
         self._lock = threading.Lock()
+
+    @property
+    def refused(self) -> dict[str, str]:
+        """Interaction and type ("create Observation") -> why it is not tried any more in this process (WB-02)."""
+        return dict(self._refused)
 
     def write(
         self,
@@ -61,7 +95,7 @@ class Writer:
         trial: ResolvedTrial,
         *,
         now: datetime,
-        witness: Witness = _no_witness,
+        witness: Witness = no_witness,
         dry_run: bool = False,
         episode: int = 1,
     ) -> tuple[WriteResult, ...]:
@@ -76,139 +110,148 @@ class Writer:
         Raises:
             ServerError: The server failed; what was written before that stays, and a second run completes it.
         """
-        sender = Sender(self._server, self._ledger, witness, dry_run)
-        lookup = Lookup(self._server, self._settings.bases)
-        case = _Case(self._server, self._settings, self._software, self._ledger, lookup, verdict, trial, now, episode)
         with self._lock:
-            return tuple(case.results(sender))
+            obstacle = self._obstacle(verdict.patient)
+            if obstacle is not None:
+                return (WriteResult(verdict.patient, Action.WITHHELD, obstacle),)
+            if not dry_run and not self._has_resumed:
+                self._resume(now)
+            errand = Errand(self._settings.tenant, verdict.patient, trial.trial.id, now)
+            sender = self._sender(errand, witness, dry_run=dry_run)
+            case = Case(self._settings, self._software, self._lookup, sender, verdict, trial, episode, self._owed)
+            return tuple(case.results())
+
+    def decide(
+        self,
+        decision: PersonsDecision,
+        trial: ResolvedTrial,
+        *,
+        now: datetime,
+        witness: Witness = no_witness,
+        dry_run: bool = False,
+    ) -> WriteResult:
+        """Writes a named person's status, on the version that the person was shown and on no other (WB-01, WB-14).
+
+        Raises:
+            IllegalStatusError: The status cannot follow, or lacks its reason.
+            UsageError: The patient was on study, and nobody says since when.
+            ConflictError: The subject is another than the one shown: the person looks again. Nothing was written.
+            WriteRefusedError: The server names no versions, so the person's view cannot be held to.
+            ServerError: The server failed.
+        """
+        after = moved(decision.before, decision.to, By.PERSON, decision.reason)
+        with self._lock:
+            obstacle = self._obstacle(decision.patient)
+            if obstacle is not None:
+                return WriteResult(decision.patient, Action.WITHHELD, obstacle)
+            if not dry_run and not self._has_resumed:
+                self._resume(now)
+            errand = Errand(self._settings.tenant, decision.patient, trial.trial.id, now, by_person=True)
+            sender = self._sender(errand, witness, dry_run=dry_run)
+            found = self._study(trial)
+            study = None if found is None else f"ResearchStudy/{found['id']}"
+            if study is None:
+                return WriteResult("ResearchSubject", Action.WITHHELD, "The study is not on the server, or is there twice.")
+            made = self._moved(decision, after, study) if decision.shown else self._made(decision, after, trial, study)
+            return sender.attempt("ResearchSubject", "ResearchSubject", made)
+
+    def resume(self, now: datetime) -> int:
+        """Settles what an earlier process left open, by asking the server; sends nothing (WB-03).
+
+        Called by itself before the first write.
+
+        Returns:
+            How many intents were found open.
+
+        Raises:
+            TemporaryServerError: The server stays away; what was not settled stays open.
+        """
+        with self._lock:
+            return self._resume(now)
+
+    def _resume(self, now: datetime) -> int:
+        if self._outbox.stopped(self._settings.tenant):
+            return 0
+        count = 0
+        for kept in tuple(self._outbox.interrupted(self._settings.tenant, self._server.base)):
+            count += 1
+            try:
+                state = self._reconciler.settle(kept.number, kept.intent, now)
+            except FatalServerError as error:
+                self._outbox.mark(kept.number, IntentState.FAILED, now, note=error.message)
+                continue
+            if kept.intent.kind == "Provenance" and state.is_open:
+                self._owed[kept.intent.identifier.rpartition("|")[2]] = kept.number
+        self._has_resumed = True
+        return count
+
+    def _sender(self, errand: Errand, witness: Witness, *, dry_run: bool) -> Sender:
+        release = release_of(self._server.capabilities().fhir_version) or Release.R4
+        return Sender(self._server, self._outbox, self._reconciler, witness, errand, release, self._refused, dry_run)
+
+    def _obstacle(self, patient: str) -> str | None:
+        stopped = self._outbox.stopped(self._settings.tenant)
+        return obstacle_to_writing(self._server, self._settings, self._lookup, patient, stopped=stopped)
+
+    def _study(self, trial: ResolvedTrial) -> Json | None:
+        own = [Identifier(study_system(base), trial.trial.id) for base in self._settings.bases]
+        studies = self._lookup.studies([*trial.trial.identifiers, *trial.trial.former_identifiers, *own])
+        return studies[0] if len(studies) == 1 else None
+
+    def _moved(self, decision: PersonsDecision, after: Standing, study: str) -> Decision:
+        reference, version = decision.shown or ("", "")
+        held = self._lookup.read(reference)
+        if held is None or not (names(patient_of(held), decision.patient) and names(held.get("study"), study)):
+            raise ConflictError("The subject that was shown is not there any more: look again before deciding.")
+        if version_of(held) is None:
+            raise WriteRefusedError("The server names no versions, so nobody can tell whether the subject changed meanwhile.")
+        if version_of(held) != version:
+            raise ConflictError(f"The subject has changed since it was shown (now {enrolment_of(held)}): look again.")
+        code = enrolment_code(decision.to, is_registered=after.is_registered)
+        moved_on = moved_to(held, code, decision.when, registered_on=_registered_on(decision, after, held))
+        body = _untagged(moved_on, self._settings.bases)
+        return Decision(Action.UPDATED, f"A person decided: {decision.to}.", body, held, version)
+
+    def _made(self, decision: PersonsDecision, after: Standing, trial: ResolvedTrial, study: str) -> Decision:
+        """A subject of a person's making, where none was shown; one that has appeared meanwhile is a conflict."""
+        if self._lookup.subjects_of(decision.patient, study) and after.episode == 1:
+            raise ConflictError("A subject has appeared since none was shown: look again before deciding.")
+        name = study_identifier(trial).value
+        value = subject_value(self._settings.tenant, name, decision.patient, after.episode)
+        if self._lookup.own_subjects(value):
+            raise ConflictError("A subject has appeared since none was shown: look again before deciding.")
+        identifiers = (Identifier(subject_system(self._settings.bases[0]), value),)
+        registered_on = _registered_on(decision, after, {})
+        if after.is_registered and registered_on is None:
+            raise UsageError(
+                "The date of registration is needed: the patient was on study, and no subject on the server says when."
+            )
+        release = release_of(self._server.capabilities().fhir_version)
+        build = research_subject_r5 if release is Release.R5 else research_subject_r4
+        body = build(decision.to, decision.when, study, decision.patient, identifiers, registered_on=registered_on)
+        return Decision(Action.CREATED, f"A person decided: {decision.to}.", body)
 
 
-@dataclass(frozen=True, slots=True)
-class _Case:
-    """One verdict on its way: what to do about each of its resources."""
-
-    server: FhirServer
-    settings: WriteSettings
-    software: str
-    ledger: Ledger
-    lookup: Lookup
-    verdict: Verdict
-    trial: ResolvedTrial
-    now: datetime
-    episode: int
-
-    @property
-    def _base(self) -> str:
-        return self.settings.bases[0]
-
-    @property
-    def _study_name(self) -> str:
-        return study_identifier(self.trial).value
-
-    @property
-    def _subject_value(self) -> str:
-        return subject_value(self.settings.tenant, self._study_name, self.verdict.patient, self.episode)
-
-    def results(self, sender: Sender) -> Iterator[WriteResult]:
-        obstacle = self._obstacle()
-        if obstacle is not None:
-            yield WriteResult(self.verdict.patient, Action.WITHHELD, obstacle)
-            return
-        wanted_study = _wanted("ResearchStudy", study_identifier(self.trial))
-        study = sender.settle("ResearchStudy", wanted_study, self._about_study)
-        yield study
-        if study.action is Action.WITHHELD:
-            return
-        name = study.reference if study.reference != wanted_study else _stand_in(wanted_study)
-        wanted_subject = _wanted("ResearchSubject", Identifier(subject_system(self._base), self._subject_value))
-        subject = sender.settle("ResearchSubject", wanted_subject, lambda: self._about_subject(name))
-        yield subject
-        has_subject = subject.action is not Action.WITHHELD or subject.reference != wanted_subject
-        if not has_subject and self.settings.observations is Observations.WITH_SUBJECT:
-            reason = "A result is written beside a subject only, and there is none."
-            yield WriteResult("Observation", Action.WITHHELD, reason)
-            return
-        yield sender.settle("Observation", "Observation", lambda: self._about_observation(name))
-
-    def _obstacle(self) -> str | None:
-        """Why nothing at all is written; None when the way is free."""
-        if self.settings.write_back is WriteBack.OFF:
-            return "Writing back is off."
-        if not self.verdict.patient.startswith("Patient/"):
-            return "The patient has no id on a server."
-        if not (self.server.capabilities().fhir_version or "").startswith("4."):
-            return "The server does not speak FHIR R4."
-        patient = self.lookup.read(self.verdict.patient)  # WB-06
-        if patient is None or f"Patient/{patient.get('id')}" != self.verdict.patient:
-            return "The patient is not on the server under that id any more."
-        if patient.get("active") is False or _is_replaced(patient):
-            return "The patient's record is inactive or was replaced: nothing is written to it."
+def _registered_on(decision: PersonsDecision, after: Standing, held: Json) -> date | None:
+    """None before registration, and where nobody says when it was: then the period is left as it is."""
+    if not after.is_registered:
+        return None
+    if decision.registered_on is not None or decision.to is Status.ON_STUDY:
+        return decision.registered_on or decision.when
+    period = held.get("period")
+    start = period.get("start") if isinstance(period, dict) else None
+    try:
+        return date.fromisoformat(str(start)[:10])
+    except ValueError:
         return None
 
-    def _about_study(self) -> Decision:
-        trial = self.trial.trial
-        own = [Identifier(study_system(base), trial.id) for base in self.settings.bases]
-        studies = self.lookup.studies([*trial.identifiers, *trial.former_identifiers, *own])
-        if len(studies) > 1:
-            return Decision(Action.WITHHELD, "Several studies carry this trial's identifier: a person must tidy up.")
-        if studies:
-            return Decision(Action.UNCHANGED, "The study is there.", held=studies[0])
-        if not self.settings.create_study:
-            return Decision(Action.WITHHELD, "The study is not on the server, and the setting create_study is off.")
-        return Decision(Action.CREATED, "The study was not there.", research_study(self.trial, self._base))
 
-    def _about_subject(self, study: str) -> Decision:
-        ours = self.lookup.own_subjects(self._subject_value)
-        known = {subject["id"] for subject in ours}
-        others = [each for each in self.lookup.subjects_of(self.verdict.patient, study) if each["id"] not in known]
-        wanted = research_subject(self._base, self._subject_value, FLAGGED, study, self.verdict.patient)
-        references = [f"ResearchSubject/{identity}" for identity in known]
-        versions = {each: self.ledger.version(self.server.base, each) for each in references}
-        written = {each: version for each, version in versions.items() if version is not None}
-        setting = self.settings.write_back
-        return decide_subject(self.verdict.overall, setting, wanted, ours=ours, others=others, written=written)
-
-    def _about_observation(self, study: str) -> Decision:
-        """The same content as the latest result writes nothing; other content replaces it; the earlier one keeps its status."""
-        last, run = self._latest_run(study)
-        if last is not None and run_of(last, self.settings.bases) == run:
-            return Decision(Action.UNCHANGED, "The same result is there already.", held=last)
-        facts = Run(
-            base=self._base,
-            identifier=self._run(run_of(last, self.settings.bases) if last else None),
-            study=study,
-            study_name=self._study_name,
-            replaces=f"Observation/{last['id']}" if last else None,
-            software=self.software,
-            now=self.now,
-        )
-        reason = "A new result." if last is None else "The result has changed."
-        return Decision(Action.CREATED, reason, eligibility_observation(self.verdict, facts))
-
-    def _latest_run(self, study: str) -> tuple[Json | None, str]:
-        """Our latest result on the server, and the identifier that today's content would have in its place."""
-        earlier = self.lookup.own_observations(self.verdict.patient, study)
-        last = latest(earlier)
-        replaced = target_of(extension(last, REPLACES_EXTENSION)) if last is not None else None
-        if replaced is None:
-            return last, self._run(None)
-        known = (each for each in earlier if f"Observation/{each['id']}" == replaced)
-        predecessor = next(known, None) or self.lookup.read(replaced)
-        return last, self._run(run_of(predecessor, self.settings.bases) if predecessor else None)
-
-    def _run(self, predecessor: str | None) -> str:
-        return run_value(self.settings.tenant, self._study_name, self.verdict, self.trial, predecessor)
-
-
-def _wanted(kind: str, identifier: Identifier) -> str:
-    return found_by({"resourceType": kind, "identifier": [{"system": identifier.system, "value": identifier.value}]})
-
-
-def _stand_in(wanted: str) -> str:
-    """In a dry run, a study that would be created has no id yet: a made-up one holds its place in what is shown."""
-    return f"ResearchStudy/{uuid.uuid5(uuid.NAMESPACE_URL, wanted)}"
-
-
-def _is_replaced(patient: Json) -> bool:
-    links = patient.get("link")
-    return isinstance(links, list) and any(isinstance(link, dict) and link.get("type") == "replaced-by" for link in links)
+def _untagged(subject: Json, bases: tuple[str, ...]) -> Json:
+    """Without the tag of a computed result: it is a person's now (R40)."""
+    meta = subject.get("meta")
+    if not isinstance(meta, dict) or not isinstance(meta.get("tag"), list):
+        return subject
+    ours = [origin_tag(base) for base in bases]
+    tags = [tag for tag in meta["tag"] if {key: tag.get(key) for key in ("system", "code")} not in ours]
+    rest = {key: value for key, value in meta.items() if key != "tag"}
+    return {**subject, "meta": {**rest, "tag": tags} if tags else rest}

@@ -2,26 +2,31 @@
 
 import itertools
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 
 from fhir_trial.criteria.answers import met, say
+from fhir_trial.errors import ConflictError
+from fhir_trial.people.statuses import Standing, Status
 from fhir_trial.transport import FhirServer
 from fhir_trial.trials.model import Identifier
-from fhir_trial.verdict.model import Overall
+from fhir_trial.verdict.model import Overall, Verdict
 from fhir_trial.writeback import (
     SANDBOX,
     Action,
-    Ledger,
-    MemoryLedger,
+    MemoryOutbox,
     Observations,
+    PersonsDecision,
     WriteBack,
     Writer,
     WriteResult,
     WriteSettings,
 )
+from fhir_trial.writeback.document_note import DocumentNote
+from fhir_trial.writeback.outbox import Outbox
 from tests.unit.writeback.verdicts import ANSWERS, criterion, evidence, not_eligible, trial, verdict
 
 pytestmark = pytest.mark.server
@@ -40,8 +45,8 @@ def patient(server: FhirServer) -> str:
     return f"Patient/{identity}"
 
 
-def writer(server: FhirServer, settings: WriteSettings = SANDBOX, ledger: Ledger | None = None) -> Writer:
-    return Writer(server, settings, software="fhir-trial 0.1.0", ledger=ledger)
+def writer(server: FhirServer, settings: WriteSettings = SANDBOX, outbox: Outbox | None = None) -> Writer:
+    return Writer(server, settings, software="fhir-trial 0.1.0", outbox=outbox)
 
 
 def actions(results: tuple[WriteResult, ...]) -> list[tuple[str, Action]]:
@@ -56,15 +61,16 @@ def test_a_second_run_on_the_same_content_writes_nothing_not_even_tomorrow(serve
     first = writer(server).write(verdict(patient=patient), trial(), now=NOW)
     second = writer(server).write(verdict(patient=patient, as_of=date(2026, 3, 3)), trial(), now=LATER)
 
-    assert actions(first)[1:] == [("ResearchSubject", CREATED), ("Observation", CREATED)]
+    assert actions(first)[1:] == [("ResearchSubject", CREATED), ("Observation", CREATED), ("Provenance", CREATED)]
     assert actions(second) == [("ResearchStudy", UNCHANGED), ("ResearchSubject", UNCHANGED), ("Observation", UNCHANGED)]
-    assert [result.reference for result in first] == [result.reference for result in second]
+    assert [result.reference for result in first][:3] == [result.reference for result in second]
+    assert len(server.search("Provenance", [("target", first[2].reference)]).matches) == 1
     assert len(on_server(server, "ResearchSubject", patient)) == 1
     assert len(on_server(server, "Observation", patient)) == 1
 
 
 def test_what_arrives_is_what_the_writeback_page_shows(server: FhirServer, patient: str) -> None:
-    study, subject, observation = writer(server).write(verdict(patient=patient), trial(), now=NOW)
+    study, subject, observation, provenance = writer(server).write(verdict(patient=patient), trial(), now=NOW)
 
     stored = server.read(subject.reference)
     assert stored["status"] == "potential-candidate"
@@ -77,6 +83,13 @@ def test_what_arrives_is_what_the_writeback_page_shows(server: FhirServer, patie
     assert result["derivedFrom"] == [{"reference": "Observation/o1"}]
     assert [each["code"]["coding"][0]["code"] for each in result["component"]] == [f"criterion-{c.id}" for c, _ in ANSWERS]
     assert not {"focus", "interpretation", "performer"} & set(result)
+    origin = server.read(provenance.reference)
+    assert origin["target"] == [{"reference": observation.reference}]
+    assert [entity["what"].get("reference") for entity in origin["entity"]] == [
+        "Condition/c1/_history/1",
+        "Observation/o1/_history/3",
+        None,
+    ]
 
 
 def test_other_content_is_a_new_observation_that_replaces_the_earlier_one(server: FhirServer, patient: str) -> None:
@@ -118,12 +131,12 @@ def test_a_persons_status_is_left_alone(server: FhirServer, patient: str) -> Non
 
 
 def test_a_flag_that_somebody_touched_is_not_taken_back(server: FhirServer, patient: str) -> None:
-    ledger = MemoryLedger()
-    flagged = writer(server, ledger=ledger).write(verdict(patient=patient), trial(), now=NOW)[1]
+    outbox = MemoryOutbox()
+    flagged = writer(server, outbox=outbox).write(verdict(patient=patient), trial(), now=NOW)[1]
     server.place(server.read(flagged.reference))  # saved again by a person, unchanged
 
-    for known in (ledger, None):
-        left = writer(server, ledger=known).write(not_eligible(patient), trial(), now=LATER)[1]
+    for known in (outbox, None):
+        left = writer(server, outbox=known).write(not_eligible(patient), trial(), now=LATER)[1]
         assert left.action is WITHHELD
     assert server.read(flagged.reference)["status"] == "potential-candidate"
 
@@ -153,6 +166,7 @@ def test_no_subject_for_a_patient_who_is_not_eligible(server: FhirServer, patien
     assert actions(writer(server).write(not_eligible(patient), trial(), now=NOW))[1:] == [
         ("ResearchSubject", WITHHELD),
         ("Observation", CREATED),
+        ("Provenance", CREATED),
     ]
     assert actions(writer(server, beside).write(not_eligible(patient), trial(), now=NOW))[1:] == [
         ("ResearchSubject", WITHHELD),
@@ -182,12 +196,9 @@ def test_a_dry_run_shows_the_payload_and_sends_nothing(server: FhirServer, patie
 
     shown = writer(server).write(verdict(patient=patient), fresh, now=NOW, dry_run=True)
 
-    assert actions(shown) == [("ResearchStudy", CREATED), ("ResearchSubject", CREATED), ("Observation", CREATED)]
-    assert [result.resource["resourceType"] for result in shown if result.resource] == [
-        "ResearchStudy",
-        "ResearchSubject",
-        "Observation",
-    ]
+    created = ["ResearchStudy", "ResearchSubject", "Observation", "Provenance"]
+    assert actions(shown) == [(kind, CREATED) for kind in created]
+    assert [result.resource["resourceType"] for result in shown if result.resource] == created
     assert on_server(server, "ResearchSubject", patient) == []
     assert on_server(server, "Observation", patient) == []
     assert server.search("ResearchStudy", [("title", "A study of nothing"), ("identifier", fresh.trial.id)]).matches == ()
@@ -244,7 +255,7 @@ def test_a_subject_under_a_former_base_is_still_ours(server: FhirServer, patient
     second = writer(server, moved).write(verdict(patient=patient), trial(), now=LATER)
 
     assert actions(second)[1:] == [("ResearchSubject", UNCHANGED), ("Observation", UNCHANGED)]
-    assert [result.reference for result in first][1:] == [result.reference for result in second][1:]
+    assert [result.reference for result in first][1:3] == [result.reference for result in second][1:]
 
 
 def test_an_audit_that_fails_stops_the_write(server: FhirServer, patient: str) -> None:
@@ -271,6 +282,8 @@ def test_each_write_is_told_before_and_after(server: FhirServer, patient: str) -
         ("update", "ResearchSubject", "done"),
         ("create", "Observation", "begun"),
         ("create", "Observation", "done"),
+        ("create", "Provenance", "begun"),
+        ("create", "Provenance", "done"),
     ]
 
 
@@ -282,5 +295,76 @@ def test_many_at_once_write_one_of_each(server: FhirServer, patient: str) -> Non
     with ThreadPoolExecutor(8) as pool:
         runs = list(pool.map(lambda _: one.write(verdict(patient=patient), fresh, now=NOW), range(8)))
 
-    assert sum(result.action is CREATED for run in runs for result in run) == 3
+    assert sum(result.action is CREATED for run in runs for result in run) == 4
     assert len(on_server(server, "ResearchSubject", patient)) == len(on_server(server, "Observation", patient)) == 1
+
+
+def test_a_dry_run_of_an_update_shows_each_value_that_would_change(server: FhirServer, patient: str) -> None:
+    """WB-11."""
+    writing = writer(server)
+    writing.write(verdict(patient=patient), trial(), now=NOW)
+
+    shown = writing.write(not_eligible(patient), trial(), now=LATER, dry_run=True)[1]
+
+    assert shown.action is UPDATED
+    assert shown.as_json()["changes"] == [{"path": "ResearchSubject.status", "old": "potential-candidate", "new": "ineligible"}]
+
+
+def test_a_persons_decision_goes_onto_the_version_that_was_shown_and_stays(server: FhirServer, patient: str) -> None:
+    """WB-01, WB-14."""
+    writing = writer(server)
+    flagged = writing.write(verdict(patient=patient), trial(), now=NOW)[1]
+    shown = (flagged.reference, server.read(flagged.reference)["meta"]["versionId"])
+    contacted = PersonsDecision(patient, Standing(Status.POTENTIAL), Status.CONTACTED, date(2026, 3, 3), shown=shown)
+
+    decided = writing.decide(contacted, trial(), now=LATER)
+    with pytest.raises(ConflictError, match="has changed since it was shown"):
+        writing.decide(contacted, trial(), now=LATER)
+    left = writing.write(not_eligible(patient), trial(), now=LATER)[1]
+
+    assert (decided.action, decided.reference) == (UPDATED, flagged.reference)
+    assert left.action is WITHHELD
+    assert server.read(flagged.reference)["status"] == "candidate"
+
+
+def test_one_transaction_writes_what_the_steps_would_and_a_second_run_nothing(server: FhirServer, patient: str) -> None:
+    """WB-07, WB-10, WB-18."""
+    at_once = replace(SANDBOX, transactions=True)
+    told: list[tuple[str, ...]] = []
+
+    first = writer(server, at_once).write(verdict(patient=patient), trial(), now=NOW, witness=lambda *step: told.append(step))
+    second = writer(server).write(verdict(patient=patient), trial(), now=LATER)
+
+    kinds = ["ResearchSubject", "Observation", "Provenance"]
+    assert actions(first)[1:] == [(kind, CREATED) for kind in kinds]
+    assert told[-6:] == [("create", kind, outcome) for outcome in ("begun", "done") for kind in kinds]
+    assert actions(second) == [(kind, UNCHANGED) for kind in ("ResearchStudy", *kinds[:2])]
+    (origin,) = server.search("Provenance", [("target", second[2].reference)]).matches
+    assert origin["target"] == [{"reference": second[2].reference}]
+    assert len(on_server(server, "ResearchSubject", patient)) == len(on_server(server, "Observation", patient)) == 1
+
+
+def test_a_note_is_written_once_per_content(server: FhirServer, patient: str) -> None:
+    """WB-29."""
+    outbox = MemoryOutbox()
+
+    def run(given: Verdict) -> WriteResult:
+        route = DocumentNote(server, replace(SANDBOX, note_code="00000-0"), software="fhir-trial 0.1.0", outbox=outbox)
+        return route.write(given, trial(), now=NOW)[0]
+
+    done = [run(each) for each in (verdict(patient=patient), verdict(patient=patient), not_eligible(patient))]
+
+    assert [result.action for result in done] == [CREATED, UNCHANGED, CREATED]
+    assert len(on_server(server, "DocumentReference", patient)) == 2
+
+
+def test_a_machines_own_flag_is_known_after_a_restart_where_the_outbox_is_kept(server: FhirServer, patient: str) -> None:
+    """WB-03: version 3 is no fresh flag, and only the outbox knows that it is the machine's."""
+    outbox = MemoryOutbox()
+    for given in (verdict(patient=patient), not_eligible(patient), verdict(patient=patient)):
+        writer(server, outbox=outbox).write(given, trial(), now=NOW)
+
+    kept = writer(server, outbox=outbox).write(not_eligible(patient), trial(), now=LATER, dry_run=True)[1]
+    forgotten = writer(server).write(not_eligible(patient), trial(), now=LATER, dry_run=True)[1]
+
+    assert (kept.action, forgotten.action) == (UPDATED, WITHHELD)

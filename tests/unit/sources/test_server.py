@@ -13,6 +13,7 @@ from fhir_trial.records.model import LoadState
 from fhir_trial.sources import ServerSource
 from fhir_trial.sources.search_plan import plan
 from fhir_trial.transport import FhirServer, ServerSettings
+from fhir_trial.transport.scopes import read_scopes
 
 BASE = "https://ehr.example.invalid/fhir"
 CONDITIONS = Needs.of(Need("Condition"), Need("Patient"))
@@ -49,7 +50,9 @@ def http() -> Iterator[responses.RequestsMock]:
         mock.get(
             f"{BASE}/metadata",
             json=statement(
-                **dict.fromkeys(("Condition", "Observation", "MedicationRequest", "Medication", "Patient"), ("patient",))
+                **dict.fromkeys(
+                    ("Condition", "Observation", "MedicationRequest", "Medication", "Patient"), ("patient", "category")
+                )
             ),
         )
         mock.get(f"{BASE}/Patient/p1", json={"resourceType": "Patient", "id": "p1"})
@@ -175,7 +178,7 @@ def test_observations_are_asked_for_by_category_and_then_for_all_others() -> Non
         Need("Observation", categories=("laboratory",)), Need("Observation", categories=("vital-signs", "laboratory"))
     )
 
-    searches = plan(needs)["Observation"]
+    searches = plan(needs).of("Observation").searches
 
     assert [search.filters for search in searches] == [
         (("category", "laboratory"),),
@@ -186,10 +189,10 @@ def test_observations_are_asked_for_by_category_and_then_for_all_others() -> Non
 
 
 def test_a_need_without_category_asks_for_every_one() -> None:
-    searches = plan(Needs.of(Need("Observation"), Need("Medication"), Need("Patient")))
+    (planned,) = plan(Needs.of(Need("Observation"), Need("Medication"), Need("Patient"))).types
 
-    assert list(searches) == ["Observation"]
-    assert (("category", "laboratory"),) in [search.filters for search in searches["Observation"]]
+    assert planned.resource_type == "Observation"
+    assert (("category", "laboratory"),) in [search.filters for search in planned.searches]
 
 
 @pytest.mark.parametrize(
@@ -206,6 +209,7 @@ def test_a_server_that_does_not_know_the_search_for_all_others_leaves_no_gap(
         match=[matchers.query_param_matcher({**known, "category": "laboratory"})],
     )
     http.get(f"{BASE}/Observation", status=status, match=[matchers.query_param_matcher({**known, "category:not": "laboratory"})])
+    http.get(f"{BASE}/Observation", status=400, match=[matchers.query_param_matcher(known)])
 
     found = only(source, Needs.of(Need("Observation", categories=("laboratory",))))
 
@@ -383,3 +387,187 @@ def test_a_resource_without_id_is_dropped_and_counted(http: responses.RequestsMo
 
     assert only(source).resources == ()
     assert source.report.counts == {"not-a-resource": 1}
+
+
+# --- what a server makes of a filter ---------------------------------------------------
+
+LABS = Needs.of(Need("Observation", categories=("laboratory",)))
+KNOWN = {"patient": "p1", "_count": "200"}
+
+
+def labelled(identity: str, *categories: str, **more: Any) -> dict[str, Any]:
+    return resource("Observation", identity, category=[{"coding": [{"code": code}]} for code in categories], **more)
+
+
+def answer_to(http: responses.RequestsMock, asked: dict[str, str], **answer: Any) -> responses.BaseResponse:
+    found: responses.BaseResponse = http.get(
+        f"{BASE}/Observation", match=[matchers.query_param_matcher({**KNOWN, **asked})], **answer
+    )
+    return found
+
+
+def test_a_category_that_is_refused_falls_back_to_the_whole_type_once_for_all_patients(http: responses.RequestsMock) -> None:
+    """DATA-14, DATA-20."""
+    http.get(f"{BASE}/Patient/p2", json={"resourceType": "Patient", "id": "p2"})
+    refused = answer_to(http, {"category": "laboratory"}, status=400)
+    answer_to(http, {}, json=bundle(labelled("o1"), labelled("o2", "vital-signs"), labelled("o3", "laboratory")))
+    answer_to(http, {"patient": "p2"}, json=bundle())
+
+    with FhirServer(ServerSettings(BASE, retries=0)) as server:
+        source = ServerSource(server, ["p1", "p2"])
+        first, second = source.patients(LABS)
+
+    assert [each["id"] for each in first.resources] == ["o1", "o2", "o3"]
+    assert [issue.code for issue in first.issues] == ["filter-refused"]
+    assert first.states == second.states == {"Observation": LoadState.FETCHED}
+    assert refused.call_count == 1
+    assert [(each.count, each.refusal is None) for each in source.searched] == [(0, False), (3, True), (0, True)]
+
+
+def test_a_category_that_is_ignored_brings_the_whole_type_and_is_noted(
+    http: responses.RequestsMock, source: ServerSource
+) -> None:
+    """DATA-05, DATA-06."""
+    whole = bundle(
+        labelled("o1", "laboratory"), labelled("o2"), labelled("o3", "exam"), self_link=f"{BASE}/Observation?patient=p1"
+    )
+    ignored = http.get(f"{BASE}/Observation", json=whole)
+
+    found = only(source, LABS)
+
+    assert [each["id"] for each in found.resources] == ["o1", "o2", "o3"]
+    assert [issue.code for issue in found.issues] == ["filter-ignored"]
+    assert found.states == {"Observation": LoadState.FETCHED}
+    assert ignored.call_count == 1
+
+
+def test_what_answers_another_category_than_asked_is_left_to_the_search_that_asks_for_it(
+    http: responses.RequestsMock, source: ServerSource
+) -> None:
+    """DATA-06: what has no coded category cannot be judged, and stays."""
+    answer_to(
+        http, {"category": "laboratory"}, json=bundle(labelled("o1", "vital-signs"), labelled("o2"), labelled("o3", "laboratory"))
+    )
+    answer_to(http, {"category:not": "laboratory"}, json=bundle())
+
+    assert [each["id"] for each in only(source, LABS).resources] == ["o2", "o3"]
+
+
+@pytest.mark.parametrize("code", ["4130", "4131"])
+def test_a_record_withheld_from_the_last_search_is_restricted_though_that_search_is_optional(
+    http: responses.RequestsMock, source: ServerSource, code: str
+) -> None:
+    """DATA-19, DATA-27."""
+    answer_to(http, {"category": "laboratory"}, json=bundle(labelled("o1", "laboratory")))
+    answer_to(http, {"category:not": "laboratory"}, status=403, json=remark(code, "fatal"))
+
+    assert only(source, LABS).states == {"Observation": LoadState.RESTRICTED}
+
+
+def test_a_last_search_that_brings_other_peoples_data_makes_the_type_failed(
+    http: responses.RequestsMock, source: ServerSource
+) -> None:
+    """DATA-05, DATA-47."""
+    answer_to(http, {"category": "laboratory"}, json=bundle(labelled("o1", "laboratory")))
+    other = resource("Observation", "o2", "Patient/p2")
+    answer_to(http, {"category:not": "laboratory"}, json=bundle(other, self_link=f"{BASE}/Observation?category:not=laboratory"))
+
+    found = only(source, LABS)
+
+    assert [each["id"] for each in found.resources] == ["o1"]
+    assert found.states == {"Observation": LoadState.FAILED}
+
+
+# --- panels and reports --------------------------------------------------------------------
+
+
+def test_members_of_a_panel_and_results_of_a_report_are_fetched_when_absent_each_once(
+    http: responses.RequestsMock, source: ServerSource
+) -> None:
+    """DATA-32, DATA-63."""
+    panel = labelled("panel", "laboratory", hasMember=[{"reference": "Observation/m1"}, {"reference": "Observation/m2"}])
+    report = resource("DiagnosticReport", "r1", result=[{"reference": "Observation/m1"}, {"reference": "Observation/panel"}])
+    http.replace(
+        "GET",
+        f"{BASE}/metadata",
+        json=statement(Observation=("patient", "category"), DiagnosticReport=("patient",), Patient=("patient",)),
+    )
+    http.post(f"{BASE}/DiagnosticReport/_search", status=405)
+    http.get(f"{BASE}/DiagnosticReport", json=bundle(report))
+    answer_to(http, {"category": "laboratory"}, json=bundle(panel))
+    answer_to(http, {"category:not": "laboratory"}, json=bundle())
+    derived = {"derivedFrom": [{"reference": "Observation/d1"}]}
+    members = bundle(labelled("m1", "laboratory", **derived), labelled("m2", "laboratory"))
+    ids = http.get(f"{BASE}/Observation", json=members, match=[matchers.query_param_matcher({"_id": "m1,m2", "_count": "200"})])
+    http.get(
+        f"{BASE}/Observation",
+        json=bundle(labelled("d1", "laboratory")),
+        match=[matchers.query_param_matcher({"_id": "d1", "_count": "200"})],
+    )
+
+    found = only(source, Needs.of(Need("Observation", categories=("laboratory",)), Need("DiagnosticReport")))
+
+    assert sorted(each["id"] for each in found.resources) == ["d1", "m1", "m2", "panel", "r1"]
+    assert found.states == {"DiagnosticReport": LoadState.FETCHED, "Observation": LoadState.FETCHED}
+    assert ids.call_count == 1
+
+
+def test_a_chain_of_references_longer_than_is_followed_makes_the_type_partial(
+    http: responses.RequestsMock, source: ServerSource
+) -> None:
+    """DATA-32: a cap is told."""
+    answer_to(
+        http, {"category": "laboratory"}, json=bundle(labelled("o0", "laboratory", derivedFrom=[{"reference": "Observation/o1"}]))
+    )
+    answer_to(http, {"category:not": "laboratory"}, json=bundle())
+    for number in range(1, 5):
+        link = [{"reference": f"Observation/o{number + 1}"}]
+        http.get(
+            f"{BASE}/Observation",
+            json=bundle(labelled(f"o{number}", "laboratory", derivedFrom=link)),
+            match=[matchers.query_param_matcher({"_id": f"o{number}", "_count": "200"})],
+        )
+
+    found = only(source, LABS)
+
+    assert sorted(each["id"] for each in found.resources) == ["o0", "o1", "o2", "o3"]
+    assert found.states == {"Observation": LoadState.PARTIAL}
+
+
+def test_a_server_that_ignores_the_ids_is_asked_one_by_one(http: responses.RequestsMock, source: ServerSource) -> None:
+    """DATA-05, DATA-32."""
+    http.get(f"{BASE}/MedicationRequest", json=bundle(order("m1", "Medication/a")))
+    everything = bundle(resource("Medication", "x", None), self_link=f"{BASE}/Medication?_count=200")
+    http.get(f"{BASE}/Medication", json=everything)
+    http.get(f"{BASE}/Medication/a", json=resource("Medication", "a", None))
+
+    assert sorted(each["id"] for each in only(source, ORDERS).resources) == ["a", "m1"]
+
+
+# --- what was granted ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("granted", "state", "asked"),
+    [
+        ("system/Condition.rs", LoadState.FETCHED, 1),
+        ("system/*.read", LoadState.FETCHED, 1),
+        ("system/Condition.rs?category=problem-list-item", LoadState.PARTIAL, 1),
+        ("system/Condition.r", LoadState.NOT_AUTHORISED, 0),
+        ("system/Patient.rs", LoadState.NOT_AUTHORISED, 0),
+    ],
+)
+def test_a_type_that_the_scopes_leave_out_is_not_asked_for_and_a_granular_one_proves_no_absence(
+    http: responses.RequestsMock,
+    source: ServerSource,
+    monkeypatch: pytest.MonkeyPatch,
+    granted: str,
+    state: LoadState,
+    asked: int,
+) -> None:
+    """DATA-19, DATA-26, SMART-24, SMART-31."""
+    monkeypatch.setattr(FhirServer, "granted_scopes", read_scopes(granted))
+    search = http.get(f"{BASE}/Condition", json=bundle())
+
+    assert only(source).states == {"Condition": state}
+    assert search.call_count == asked

@@ -12,7 +12,7 @@ from responses import matchers
 from fhir_trial.errors import FatalServerError, TemporaryServerError, WriteRefusedError
 from fhir_trial.transport import FhirServer, ServerSettings
 from fhir_trial.verdict.model import Overall
-from fhir_trial.writeback import Action, MemoryLedger, Observations, WriteBack, Writer, WriteResult, WriteSettings
+from fhir_trial.writeback import Action, MemoryOutbox, Observations, WriteBack, Writer, WriteResult, WriteSettings
 from fhir_trial.writeback.decisions import decide_subject
 from fhir_trial.writeback.identifiers import subject_value
 from fhir_trial.writeback.shapes import research_subject
@@ -140,7 +140,7 @@ def test_what_the_server_did_not_keep_is_named(http: responses.RequestsMock) -> 
 
 def test_what_a_person_made_of_it_before_the_read_back_is_not_remembered_as_ours(http: responses.RequestsMock) -> None:
     """The machine remembers the version that it wrote, never a later one that it happens to read."""
-    ledger = MemoryLedger()
+    outbox = MemoryOutbox()
     http.get(f"{BASE}/ResearchSubject", json=bundle())
     http.post(f"{BASE}/ResearchSubject", status=201, json=stored(version="1"), headers={"Location": "ResearchSubject/7"})
     http.get(f"{BASE}/ResearchSubject/7", json=stored("ineligible", "2"))
@@ -149,9 +149,9 @@ def test_what_a_person_made_of_it_before_the_read_back_is_not_remembered_as_ours
     http.get(f"{BASE}/Observation/o7", json=created)
 
     with FhirServer(ServerSettings(BASE, retries=0)) as server:
-        Writer(server, SETTINGS, software="fhir-trial test", ledger=ledger).write(verdict(), trial(), now=NOW)
+        Writer(server, SETTINGS, software="fhir-trial test", outbox=outbox).write(verdict(), trial(), now=NOW)
 
-    assert ledger.version(BASE, "ResearchSubject/7") == "1"
+    assert outbox.version(BASE, "ResearchSubject/7") == "1"
 
 
 def test_a_write_that_cannot_be_read_back_is_an_error(http: responses.RequestsMock) -> None:
@@ -215,14 +215,14 @@ def test_two_studies_with_the_same_number_stop_everything(http: responses.Reques
     assert only.action is Action.WITHHELD
 
 
-@pytest.mark.parametrize("version", ["5.0.0", None])
+@pytest.mark.parametrize("version", ["3.0.2", "6.0.0", "45.0", None])
 def test_a_server_of_another_fhir_version_is_not_written_to(http: responses.RequestsMock, version: str | None) -> None:
     """WB-25."""
     http.replace("GET", f"{BASE}/metadata", json={**statement("create"), "fhirVersion": version})
 
     (only,) = write()
 
-    assert only.reason == "The server does not speak FHIR R4."
+    assert only.reason == "The server speaks neither FHIR R4 nor R5."
 
 
 def test_a_patient_known_only_from_a_file_is_not_written_to(http: responses.RequestsMock) -> None:

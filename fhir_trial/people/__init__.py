@@ -1,0 +1,1 @@
+"""What people say: their answers to criteria, and what becomes of them when the evidence changes."""
