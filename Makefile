@@ -20,7 +20,7 @@ CORE := fhir_trial/logic.py,fhir_trial/times.py,fhir_trial/quantities.py,fhir_tr
 	fhir_trial/scores/*,fhir_trial/criteria/*,fhir_trial/trials/*,fhir_trial/verdict/*,fhir_trial/screening/*
 
 .PHONY: help setup demo test check style types layers dependencies security unit coverage-gate trials bench wheel \
-	skips mutants lock mappings clean
+	skips mutants lock mappings java java-if-possible clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -59,9 +59,30 @@ dependencies: $(READY)
 security: $(READY)
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive fhir_trial
 
-unit: $(READY)
+# Tests that share a costly server are grouped for the workers; each worker may still start a server of its own.
+unit: $(READY) java-if-possible
 	@mkdir -p build
-	$(BIN)/pytest --numprocesses auto --cov --cov-report=term --junitxml=build/junit.xml
+	$(BIN)/pytest --numprocesses auto --dist loadgroup --cov --cov-report=term --junitxml=build/junit.xml
+
+# HAPI FHIR and the validator, which the contract tests talk to: tests/servers/<part>/target/<part>.jar.
+JAVA_PARTS := hapi validator
+define JAVA_PART
+tests/servers/$(1)/target/$(1).jar: tests/servers/$(1)/pom.xml $(shell find tests/servers/$(1)/src -type f)
+	cd tests/servers/$(1) && mvn -q -B package
+	@touch $$@
+endef
+$(foreach part,$(JAVA_PARTS),$(eval $(call JAVA_PART,$(part))))
+
+java: $(foreach part,$(JAVA_PARTS),tests/servers/$(part)/target/$(part).jar)  ## builds the Java parts of the tests (Maven, JDK 17)
+
+# Without them the tests that need them are skipped by name, unless no test may be.
+java-if-possible:
+	@if ! command -v mvn >/dev/null || ! command -v javac >/dev/null; then \
+		echo "Maven or a JDK is missing: HAPI FHIR and the validator are not built, their tests are skipped."; \
+	elif ! $(MAKE) java; then \
+		test -z "$${FORBID_SKIPS:-}" || exit 1; \
+		echo "HAPI FHIR or the validator could not be built: their tests are skipped."; \
+	fi
 
 coverage-gate: unit
 	$(BIN)/coverage report --include='$(CORE)' --fail-under=100
@@ -100,5 +121,5 @@ mappings: $(READY)  ## builds value sets, concept maps and facts from mappings/s
 	$(BIN)/python scripts/build_mappings.py
 
 clean:
-	rm -rf build dist mutants .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache $(VENV)
+	rm -rf build dist mutants $(JAVA_PARTS:%=tests/servers/%/target) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache $(VENV)
 	find fhir_trial tests scripts benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

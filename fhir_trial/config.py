@@ -56,6 +56,12 @@ class Settings:
         threads: Requests answered at the same time; one process, because it remembers which versions it wrote.
         samples: Folder that the sandbox is filled with.
         log_level: debug, info, warning or error.
+        database: Where intents, the audit chain and the kill switch are kept, "sqlite:////var/lib/fhir-trial/store.db" or
+            "postgresql+psycopg://user@host/name"; None: in memory and on standard error, for trying out.
+        keys_file: File with the keys that seal what is kept (mode 0600; ``fhir-trial site new-key``); needed with ``database``.
+        transactions: Whether subject, result and Provenance go in one transaction, where the server offers it.
+        note_code: LOINC code under which the site files notes, where the server takes no ResearchSubject; None: no note.
+        export_folder: Where results are put as files, where the server takes neither; None: nowhere.
         issuers: Who may sign users in: issuer URLs exactly as tokens name them; none: this machine only, one local user.
         audience: What a token's ``aud`` must hold; needed with ``issuers``.
         issuer_jwks: Where an issuer's keys are, "issuer=url"; by default its discovery document says.
@@ -80,6 +86,11 @@ class Settings:
     threads: int = 4
     samples: Path = field(default_factory=samples_folder)
     log_level: str = "info"
+    database: str | None = None
+    keys_file: Path | None = None
+    transactions: bool = False
+    note_code: str | None = None
+    export_folder: Path | None = None
     issuers: tuple[str, ...] = ()
     audience: str | None = None
     issuer_jwks: Mapping[str, str] = field(default_factory=dict)
@@ -223,6 +234,11 @@ _READERS: Mapping[str, Callable[[Env, str], Any]] = {
     "threads": lambda env, name: env.int(name, validate=Range(1, 64, error="Expected a number of threads, 1 to 64.")),
     "samples": lambda env, name: env.path(name),
     "log_level": _level,
+    "database": _word,
+    "keys_file": lambda env, name: env.path(name),
+    "transactions": lambda env, name: env.bool(name),
+    "note_code": _word,
+    "export_folder": lambda env, name: env.path(name),
     "issuers": _words,
     "audience": _word,
     "issuer_jwks": _keys_of_issuers,

@@ -1,7 +1,7 @@
 """Who read and wrote what: the port, and an implementation that writes lines and keeps no store."""
 
 from fhir_trial.audit.events import Actor, AuditAction, AuditEvent, AuditOutcome, patient_key
-from fhir_trial.audit.log import AuditLog, AuditUnavailableError, JsonLinesAudit
+from fhir_trial.audit.log import AuditLog, AuditUnavailableError, JsonLinesAudit, line_of
 
 __all__ = [
     "Actor",
@@ -11,5 +11,6 @@ __all__ = [
     "AuditOutcome",
     "AuditUnavailableError",
     "JsonLinesAudit",
+    "line_of",
     "patient_key",
 ]

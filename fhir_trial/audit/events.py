@@ -15,6 +15,9 @@ class AuditAction(StrEnum):
     SCREEN = "screen"
     CREATE = "create"
     UPDATE = "update"
+    STOP = "stop"
+    RESUME = "resume"
+    VERIFY_AUDIT = "verify-audit"
 
 
 class AuditOutcome(StrEnum):

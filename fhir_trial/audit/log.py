@@ -45,7 +45,7 @@ class JsonLinesAudit:
         try:
             as_json = structlog.processors.JSONRenderer(sort_keys=True)
             logger = structlog.wrap_logger(structlog.WriteLogger(stream), [as_json], structlog.BoundLogger)
-            logger.info("audit", **_fields(event))
+            logger.info("audit", **line_of(event))
             stream.flush()
         except (OSError, ValueError) as error:  # a closed stream is a ValueError
             raise AuditUnavailableError(
@@ -53,7 +53,7 @@ class JsonLinesAudit:
             ) from error
 
 
-def _fields(event: AuditEvent) -> dict[str, str]:
+def line_of(event: AuditEvent) -> dict[str, str]:
     """The allow-list (SEC-27): what stands here is written, and nothing else."""
     actor = event.actor
     fields = {

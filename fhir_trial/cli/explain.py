@@ -58,7 +58,7 @@ def explain(
 
     (resolved,) = load_trials((trial,), asked)
     answers = load_answers(asked, [resolved])
-    with open_source(() if server else (source,), source if server else None, (patient,)) as opened:
+    with open_source(() if server else (source,), source if server else None, (patient,), [resolved]) as opened:
         try:
             raw = find_patient(opened, patient, resolved)
         finally:

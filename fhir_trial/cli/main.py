@@ -12,6 +12,7 @@ from fhir_trial.cli.explain import explain
 from fhir_trial.cli.screen import screen
 from fhir_trial.cli.server import server
 from fhir_trial.cli.services import sandbox, serve
+from fhir_trial.cli.site import site
 from fhir_trial.cli.trial import trial
 from fhir_trial.errors import FhirTrialError
 from fhir_trial.version import __version__
@@ -42,7 +43,7 @@ def cli(debug: bool) -> None:
     """Finds the patients a clinical trial is looking for, in FHIR data, and says why."""
 
 
-for command in (screen, explain, trial, server, sandbox, serve):
+for command in (screen, explain, trial, server, site, sandbox, serve):
     cli.add_command(command)
 
 

@@ -62,7 +62,7 @@ def screen(
     answers = load_answers(asked, resolved)
     patients = who["patients"]
     wanted = (*patients, *_candidates(server, who["candidates"], resolved))
-    with open_source(sources, server, wanted) as source:
+    with open_source(sources, server, wanted, resolved) as source:
         verdicts = screen_each(
             source,
             resolved,

@@ -1,5 +1,6 @@
 """The child process: python -m fhir_trial.sandbox.launcher DATA_DIR PORT.
 
+Reads ``launch.json`` in the data folder: the clients that may ask for a token (none: no token is asked for), and the dialect.
 Binds the port first (so that port 0 is a free one without a race), writes the settings file into the data folder, prints the FHIR
 base URL as its only line, and ends when its standard input closes: it never outlives the process that started it.
 """
@@ -12,6 +13,13 @@ import socket
 import sys
 import threading
 from pathlib import Path
+from typing import Any
+
+from fhir_trial.sandbox.manners import Application, CarelessServer, OnlyFhir
+
+#: How the parent process tells what is wanted.
+LAUNCH_FILE = "launch.json"
+_TOKEN_SECONDS = 300
 
 #: Search parameters of R4 that the server lacks: type -> "name:kind:path[:target]".
 SEARCH_PARAMETERS = {
@@ -50,10 +58,10 @@ SEARCH_PARAMETERS = {
 }
 
 
-def write_settings(data_dir: Path, port: int) -> Path:
+def write_settings(data_dir: Path, port: int, clients: list[dict[str, Any]]) -> Path:
     """The server's settings: loopback only, nothing invented, and nothing refused that a real export may hold."""
     path = data_dir / "settings.yaml"
-    settings = {
+    settings: dict[str, Any] = {
         "host": "127.0.0.1",
         "port": port,
         "base_url": f"http://127.0.0.1:{port}/fhir",
@@ -64,6 +72,13 @@ def write_settings(data_dir: Path, port: int) -> Path:
         "validation": {"inbound": "off"},  # strict refuses entered-in-error stubs and times without zone
         "log_inbound": False,
     }
+    if clients:
+        settings["server_auth"] = {
+            "types": ["smart"],
+            "smart_clients": clients,
+            "token_lifetime": _TOKEN_SECONDS,
+            "enforce_scopes": True,
+        }
     path.write_text(json.dumps(settings, indent=1), encoding="utf-8")  # JSON is YAML
     return path
 
@@ -77,6 +92,20 @@ def add_search_parameters() -> None:
         for line in lines:
             name, kind, path, *target = line.split(":")
             known.setdefault(name, SearchParam(name, kind, (path,), target[0] if target else None))
+
+
+def only_asymmetric_algorithms_of_smart() -> None:
+    """The server would take RS256 and ES256 as well, which SMART does not name."""
+    from sekmet.auth import server
+
+    server.ALGS[:] = ["RS384", "ES384"]
+
+
+def with_manners(application: Application, launch: dict[str, Any], base: str) -> Application:
+    """The application behind the lock, and in the dialect, that are asked for."""
+    if launch["dirty"]:
+        application = CarelessServer(application, base)
+    return OnlyFhir(application) if launch["clients"] else application
 
 
 def end_with_parent() -> None:
@@ -97,9 +126,11 @@ def main() -> None:
     from sekmet.config import load_settings
     from sekmet.main import create_app
 
-    settings = load_settings(str(write_settings(data_dir, port)))
+    launch = json.loads((data_dir / LAUNCH_FILE).read_text(encoding="utf-8"))
+    settings = load_settings(str(write_settings(data_dir, port, launch["clients"])))
     add_search_parameters()
-    application = create_app(settings)
+    only_asymmetric_algorithms_of_smart()
+    application = with_manners(create_app(settings), launch, settings.base_url)
     threading.Thread(target=end_with_parent, daemon=True).start()
     print(settings.base_url, flush=True)
     uvicorn.Server(uvicorn.Config(application, log_level="warning", access_log=False)).run(sockets=[listener])

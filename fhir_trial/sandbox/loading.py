@@ -12,16 +12,22 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from fhir_trial.sources.documents import Document, Entry, documents
 from fhir_trial.sources.report import ReadReport
-from fhir_trial.transport import FhirServer
 
 Json = dict[str, Any]
 
 _BATCH = 200
 _LEGAL_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+
+
+class TakesBundles(Protocol):
+    """A server that batches can be sent to."""
+
+    def process(self, bundle: Json, /) -> Json:
+        """The answer to a batch."""
 
 
 @dataclass(slots=True)
@@ -32,7 +38,7 @@ class LoadReport:
     refused: list[str] = field(default_factory=list)
 
 
-def load_samples(server: FhirServer, path: Path) -> LoadReport:
+def load_samples(server: TakesBundles, path: Path) -> LoadReport:
     """Stores every resource of a Bundle file, an NDJSON file or a folder of them."""
     report, reading = LoadReport(), ReadReport()
     for document in documents([path], reading):
@@ -71,7 +77,7 @@ def _with_references(node: Any, renamed: dict[str, str]) -> Any:
     return node
 
 
-def _send(server: FhirServer, entries: list[Json], report: LoadReport) -> None:
+def _send(server: TakesBundles, entries: list[Json], report: LoadReport) -> None:
     answer = server.process({"resourceType": "Bundle", "type": "batch", "entry": entries})
     answers = answer.get("entry") or []
     for index, entry in enumerate(entries):

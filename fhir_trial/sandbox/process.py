@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import queue
-import signal
 import subprocess  # nosec B404
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Self, cast
 
-from fhir_trial.errors import SourceError, TemporaryServerError, UsageError
+from fhir_trial.errors import TemporaryServerError, UsageError
+from fhir_trial.sandbox.clients import LOADER, Registered, SandboxAccess, SandboxClient, register
+from fhir_trial.sandbox.launcher import LAUNCH_FILE
 from fhir_trial.sandbox.loading import LoadReport, load_samples
+from fhir_trial.sandbox.snapshots import restore, take_snapshot
 from fhir_trial.transport import FhirServer
+from fhir_trial.transport.access import Open
+from fhir_trial.transport.settings import ServerSettings
 
 _READY_WITHIN = 60.0
 
@@ -31,14 +35,27 @@ class Sandbox:
     Args:
         data_dir: Where its database lives; a temporary folder, removed at the end, when None.
         port: 0 picks a free one.
+        auth: The clients that may ask for a token (SMART Backend Services). With any, everything but /metadata and discovery is
+            refused without one; without, no token is asked for.
+        dirty: Answer as a careless server does: no MedicationStatement, absolute references, codes without display.
     """
 
-    def __init__(self, data_dir: Path | str | None = None, port: int = 0) -> None:
+    def __init__(
+        self,
+        data_dir: Path | str | None = None,
+        port: int = 0,
+        *,
+        auth: SandboxClient | Sequence[SandboxClient] = (),
+        dirty: bool = False,
+    ) -> None:
         self._temporary = tempfile.TemporaryDirectory(prefix="fhir-trial-sandbox-") if data_dir is None else None
         self.data_dir = Path(self._temporary.name if self._temporary else str(data_dir)).resolve()
         self._port = port
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
+        self._clients = (auth,) if isinstance(auth, SandboxClient) else tuple(auth)
+        self._registered: tuple[Registered, ...] = ()
+        self._dirty = dirty
         self.base_url = ""
 
     def __enter__(self) -> Self:
@@ -52,11 +69,25 @@ class Sandbox:
     def pid(self) -> int | None:
         return self._process.pid if self._process else None
 
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def accesses(self) -> tuple[SandboxAccess, ...]:
+        """What each client must know, in the order of ``auth``; empty where no token is asked for."""
+        return tuple(registered.access(self._token_url) for registered in self._registered if registered.client is not LOADER)
+
+    @property
+    def access(self) -> SandboxAccess | None:
+        """What the first client must know; None where no token is asked for."""
+        return next(iter(self.accesses), None)
+
     def start(self, ready_within: float = _READY_WITHIN) -> str:
         """Starts it and waits until it answers. Returns the FHIR base URL.
 
         Raises:
-            UsageError: The extra is not installed, or the port is taken.
+            UsageError: The extra is not installed, the port is taken, or the key of a client is not usable.
             TemporaryServerError: Not ready within ``ready_within`` seconds.
         """
         if importlib.util.find_spec("sekmet") is None:
@@ -64,6 +95,7 @@ class Sandbox:
         if self._process is not None:
             raise UsageError("This sandbox has been started already.")
         self.data_dir.mkdir(parents=True, exist_ok=True)
+        self._write_launch_file()
         deadline = time.monotonic() + ready_within
         with (self.data_dir / "server.log").open("w", encoding="utf-8") as log:
             self._process = subprocess.Popen(  # nosec B603
@@ -84,9 +116,27 @@ class Sandbox:
         return self.base_url
 
     def load(self, folder: Path | str) -> LoadReport:
-        """Stores the resources of a Bundle file, an NDJSON file, or a folder of them, under their own ids."""
-        with FhirServer(self.base_url) as server:
-            return load_samples(server, Path(folder))
+        """Stores the resources of a Bundle file, an NDJSON file, or a folder of them, under their own ids.
+
+        The state afterwards is the one that ``reset`` returns to.
+        """
+        report = self._load(Path(folder))
+        take_snapshot(self.data_dir)
+        return report
+
+    def _load(self, folder: Path) -> LoadReport:
+        loader = [registered.access(self._token_url) for registered in self._registered if registered.client is LOADER]
+        settings = ServerSettings(self.base_url, access=loader[0].services() if loader else Open())
+        with FhirServer(settings) as server:
+            return load_samples(server, folder)
+
+    def reset(self) -> None:
+        """Returns to the state just after the last ``load``, while it runs or while it is stopped; tokens stay good.
+
+        Raises:
+            UsageError: Nothing was loaded.
+        """
+        restore(self.data_dir)
 
     def wait(self) -> None:
         """Until the child ends."""
@@ -110,6 +160,16 @@ class Sandbox:
                     stream.close()
         if self._temporary is not None:
             self._temporary.cleanup()
+
+    @property
+    def _token_url(self) -> str:
+        return f"{self.base_url.removesuffix('/fhir')}/auth/token"
+
+    def _write_launch_file(self) -> None:
+        clients = (*self._clients, LOADER) if self._clients else ()
+        self._registered = register(clients, self.data_dir)
+        launch = {"clients": [registered.entry() for registered in self._registered], "dirty": self._dirty}
+        (self.data_dir / LAUNCH_FILE).write_text(json.dumps(launch), encoding="utf-8")
 
     def _first_line(self, stdout: IO[str], deadline: float) -> str:
         """The URL that the child prints. Read in a thread, since a pipe cannot be waited for with a limit everywhere."""
@@ -144,32 +204,6 @@ class Sandbox:
             return f"Port {self._port} is taken by another program; choose another with --port."
         last = log.strip().splitlines()[-1:] or ["no word of it in the log"]
         return f"The sandbox ended at once: {last[0]}"
-
-
-def run_sandbox(
-    port: int, data_dir: Path | str | None, samples: Path | str | None, ready: Callable[[str, LoadReport], None] | None = None
-) -> None:
-    """Runs a sandbox until it is interrupted (Ctrl-C, SIGTERM), filled with ``samples``. For the main thread of a process.
-
-    Args:
-        ready: Told the base URL and what was loaded, once it serves.
-
-    Raises:
-        SourceError: ``samples`` is not there.
-    """
-    if samples is not None and not Path(samples).exists():
-        raise SourceError("The samples are not there.", expression=str(samples))
-    signal.signal(signal.SIGTERM, _interrupt)  # so that a polite kill tidies up as Ctrl-C does
-    with Sandbox(data_dir, port) as sandbox:
-        report = sandbox.load(samples) if samples is not None else LoadReport()
-        if ready is not None:
-            ready(sandbox.base_url, report)
-        with suppress(KeyboardInterrupt):
-            sandbox.wait()
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
 
 
 def _environment() -> dict[str, str]:

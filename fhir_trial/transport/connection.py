@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import InvalidHeader
 from urllib3.util import Retry
 
 from fhir_trial.errors import FatalServerError, TemporaryServerError
@@ -49,6 +50,16 @@ class Answer:
     url: str
 
 
+class _Patience(Retry):
+    """A Retry-After that is no number and no date counts as none: the library would break off (DATA-18)."""
+
+    def parse_retry_after(self, retry_after: str) -> float:
+        try:
+            return super().parse_retry_after(retry_after)
+        except InvalidHeader:
+            return 0.0
+
+
 class UnknownTokenError(NotAuthorisedError):
     """401 although a token was sent: it ended before its time, or was withdrawn."""
 
@@ -71,7 +82,7 @@ class Connection:
         self._settings = settings
         self._halted = halted
         self._pace = pace_of(settings.base, settings.parallel, settings.requests_per_minute)
-        reads = Retry(
+        reads = _Patience(
             total=settings.retries,
             status_forcelist=_RETRY_ON,
             allowed_methods=frozenset({"GET", "HEAD", "POST"}),
@@ -84,11 +95,14 @@ class Connection:
         )
         self._reads = _session(reads, settings)
         self._writes = _session(Retry(total=0, raise_on_status=False), settings)
+        # Without the vendor's headers, which are the FHIR server's affair.
+        self._sign_ins = _session(Retry(total=0, raise_on_status=False), replace(settings, headers=()))
         self._tokens = self._token_source(scopes)
 
     def close(self) -> None:
         self._reads.close()
         self._writes.close()
+        self._sign_ins.close()
 
     @property
     def granted(self) -> tuple[Scope, ...] | None:
@@ -97,6 +111,7 @@ class Connection:
 
     def sign_in(self) -> None:
         """Has a token at hand, so that a refusal shows before any work. Nothing on an open server."""
+        self._check_not_halted("Token")
         if self._tokens:
             self._tokens.token()
 
@@ -107,7 +122,7 @@ class Connection:
             case Bearer() as bearer:
                 return FileToken(bearer)
             case BackendServices() as services:
-                return BackendToken(self._settings.base, services, self._writes, scopes)
+                return BackendToken(self._settings.base, services, self._sign_ins, scopes)
 
     def get(self, url: str, what: str, params: Sequence[tuple[str, str]] = ()) -> Answer:
         return self._send(self._reads, "GET", url, what, params=list(params))
@@ -121,6 +136,7 @@ class Connection:
 
     def _send(self, session: requests.Session, method: str, url: str, what: str, **kwargs: Any) -> Answer:
         """Sends with a token, and once more with a fresh one after a 401, which says that nothing was done (WB-22)."""
+        self._check_not_halted(what)  # asked again before each request: a token request comes first
         if self._tokens is None:
             return self._send_as(None, session, method, url, what, **kwargs)
         token = self._tokens.token()
@@ -143,8 +159,7 @@ class Connection:
         **kwargs: Any,
     ) -> Answer:
         """Every URL that comes here is under the server's base or an alias: only there goes the token (SMART-45)."""
-        if self._halted is not None and self._halted():
-            raise StoppedError(f"{what}: everything towards this server is stopped by the site's kill switch.")
+        self._check_not_halted(what)
         limits = (self._settings.connect_timeout, self._settings.read_timeout)
         sent = dict(headers or {}) | ({"Authorization": f"Bearer {token}"} if token else {})
         try:
@@ -165,6 +180,10 @@ class Connection:
         if not 200 <= response.status_code < 300:
             raise refusal(what, response.status_code, issues_of(resource))
         return Answer(response.status_code, resource, response.headers, response.url)
+
+    def _check_not_halted(self, what: str) -> None:
+        if self._halted is not None and self._halted():
+            raise StoppedError(f"{what}: everything towards this server is stopped by the site's kill switch.")
 
     def _content(self, response: requests.Response, what: str) -> bytes:
         pieces: list[bytes] = []

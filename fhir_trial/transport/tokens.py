@@ -178,7 +178,7 @@ class BackendToken:
         headers = {"Accept": "application/json"}
         try:
             with self._session.request(method, url, data=form, headers=headers, **limits) as response:  # type: ignore[arg-type]
-                content = next(response.iter_content(_LARGEST), b"")
+                content = _bounded(response)
                 status = response.status_code
         except requests.RequestException:
             raise TemporaryServerError("Token: no answer from the authorisation server.") from None
@@ -186,6 +186,16 @@ class BackendToken:
             return status, decode_json(content)
         except ValueError:
             return status, None
+
+
+def _bounded(response: requests.Response) -> bytes:
+    """The body, as far as a token's answer may go."""
+    content = b""
+    for piece in response.iter_content(4096):
+        content += piece
+        if len(content) > _LARGEST:
+            raise FatalServerError("Token: the authorisation server's answer is far too long.")
+    return content
 
 
 _ADVICE = "check client_id, the registered key and the scopes."

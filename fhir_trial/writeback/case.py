@@ -96,7 +96,11 @@ class Case:
     def _about_subject(self, study: str) -> Decision:
         ours = self.lookup.own_subjects(self._subject_value)
         known = {subject["id"] for subject in ours}
-        others = [each for each in self.lookup.subjects_of(self.verdict.patient, study) if each["id"] not in known]
+        others = [
+            each
+            for each in self.lookup.subjects_of(self.verdict.patient, study)
+            if each["id"] not in known and not self.lookup.is_named(each, self._subject_value)  # ours since that search
+        ]
         references = [f"ResearchSubject/{identity}" for identity in known]
         versions = {each: self.sender.outbox.version(self.sender.server.base, each) for each in references}
         written = {each: version for each, version in versions.items() if version is not None}

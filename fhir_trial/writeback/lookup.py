@@ -35,6 +35,13 @@ class Lookup:
                 found[subject["id"]] = subject
         return [found[identity] for identity in sorted(found)]
 
+    def is_named(self, subject: Json, value: str) -> bool:
+        """Whether a subject carries our identifier."""
+        ours = {(subject_system(base), value) for base in self._bases}
+        identifiers = subject.get("identifier")
+        named = [each for each in identifiers if isinstance(each, dict)] if isinstance(identifiers, list) else []
+        return any((each.get("system"), each.get("value")) in ours for each in named)
+
     def subjects_of(self, patient: str, study: str) -> list[Json]:
         """Every subject of the patient on the study, whoever wrote it."""
         matches = self._all("ResearchSubject", [("patient", patient.split("/")[1])])

@@ -60,6 +60,16 @@ class PersonsDecision:
     registered_on: date | None = None
 
 
+_LOCKS: dict[str, threading.Lock] = {}
+_LOCKS_LOCK = threading.Lock()
+
+
+def _lock_of(base: str) -> threading.Lock:
+    """One for all writers to a server in this process: conditional creates in parallel are not atomic everywhere."""
+    with _LOCKS_LOCK:
+        return _LOCKS.setdefault(base, threading.Lock())
+
+
 class Writer:
     """Writes to one server, one thing after another: conditional creates in parallel are not atomic everywhere (WB-07).
 
@@ -82,7 +92,7 @@ class Writer:
         self._refused: dict[str, str] = {}
         self._owed: dict[str, int] = {}
         self._has_resumed = False
-        self._lock = threading.Lock()
+        self._lock = _lock_of(server.base)
 
     @property
     def refused(self) -> dict[str, str]:

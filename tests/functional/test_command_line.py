@@ -595,6 +595,7 @@ class TestPatients:
 
 class TestExplain:
     def test_each_sentence_of_the_protocol_stands_beside_its_answer_and_the_evidence(self, run: Any, one: Path) -> None:
+        # SEC-50
         ended = run("explain", one, "--patient", "Patient/p1", *AS_OF)
 
         lines = [line.rstrip() for line in ended.out.splitlines()]

@@ -34,7 +34,7 @@ class Flaky(http.server.BaseHTTPRequestHandler):
             return
         self.send_response(503 if fault == "busy" else 200)
         if fault == "busy":
-            self.send_header("Retry-After", "3600")
+            self.send_header("Retry-After", self.server.wait)  # type: ignore[attr-defined]
         self.send_header("Content-Type", "application/fhir+json")
         self.send_header("Content-Length", str(len(PATIENT)))
         self.end_headers()
@@ -47,7 +47,7 @@ class Flaky(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def flaky() -> Iterator[http.server.HTTPServer]:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Flaky) as server:
-        server.faults, server.seen = [], []  # type: ignore[attr-defined]
+        server.faults, server.seen, server.wait = [], [], "3600"  # type: ignore[attr-defined]
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server
         server.shutdown()
@@ -65,6 +65,17 @@ def test_a_retry_after_of_an_hour_is_cut_to_the_limit(flaky: http.server.HTTPSer
         assert server.read("Patient/p1")["id"] == "p1"
 
     assert 0.9 < time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize("wait", ["Fri, 31 Dec 2100 23:59:59 GMT", "99999999999", "-5", "soon", "0"])
+def test_a_retry_after_that_is_a_date_or_absurd_is_borne(flaky: http.server.HTTPServer, wait: str) -> None:
+    flaky.faults, flaky.wait = ["busy"], wait  # type: ignore[attr-defined]
+    begun = time.monotonic()
+
+    with FhirServer(settings(flaky)) as server:
+        assert server.read("Patient/p1")["id"] == "p1"
+
+    assert time.monotonic() - begun < 5
 
 
 def test_a_dropped_connection_is_tried_again(flaky: http.server.HTTPServer) -> None:

@@ -245,6 +245,7 @@ def test_the_study_is_found_under_the_retired_registry_system(server: FhirServer
     assert (study.reference, study.action) == (held.reference, UNCHANGED)
 
 
+# WB-09
 def test_a_subject_under_a_former_base_is_still_ours(server: FhirServer, patient: str) -> None:
     """R40."""
     first = writer(server).write(verdict(patient=patient), trial(), now=NOW)

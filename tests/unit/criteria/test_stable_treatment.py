@@ -314,6 +314,7 @@ def test_an_active_order_whose_end_or_last_supply_is_long_past_is_doubtful(resou
 
 
 def test_a_dispense_keeps_an_order_alive_and_an_old_one_makes_it_doubtful() -> None:
+    # DATA-31, DATA-35
     ordered = order("hcq 200", "2025-01-01")
     linked: Json = {"authorizingPrescription": [{"reference": f"MedicationRequest/{ordered['id']}"}]}
 
@@ -516,6 +517,7 @@ def test_an_order_that_ended_nobody_knows_when_beside_a_current_one_leaves_it_op
 
 
 def test_a_stopped_order_ended_before_the_end_that_was_planned() -> None:
+    # DATA-35
     stopped = order("hcq 200", "2025-06-01", end="2026-12-31", status="stopped")
 
     assert said(answer(stopped)) == "unknown not-recorded"

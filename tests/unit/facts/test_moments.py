@@ -45,6 +45,7 @@ def test_a_moment_is_made_of_date_issue_and_update() -> None:
 
 
 def test_only_what_no_other_surely_follows_may_be_the_latest() -> None:
+    # DATA-64, DATA-13: the latest is worked out here, not by the server
     spans = [span for text in ("2026-01-31", "2026-02", "2026-02-10", "2026-02-09") if (span := read_span(text, UTC))]
 
     assert [span.text for span in may_be_latest(spans, lambda span: span)] == ["2026-02", "2026-02-10"]

@@ -296,6 +296,18 @@ def test_the_kill_switch_stops_the_next_request(http: responses.RequestsMock) ->
     assert len(http.calls) == 1
 
 
+def test_a_stopped_site_asks_for_no_token_either(http: responses.RequestsMock, key_file: Path) -> None:
+    """SEC-60."""
+    grant(http)
+    ours = FhirServer(ServerSettings(BASE, access=BackendServices("us", key_file)), halted=lambda: True)
+
+    for call in (ours.sign_in, lambda: ours.read("Patient/p1")):
+        with pytest.raises(StoppedError):
+            call()
+
+    assert len(http.calls) == 0
+
+
 def test_headers_of_a_vendor_are_sent(http: responses.RequestsMock) -> None:
     """SMART-59."""
     http.get(f"{BASE}/Patient/p1", json=PATIENT)

@@ -93,7 +93,7 @@ def test_an_exclusion_permits_when_not_met(outcome: Outcome, conclusion: Overall
     ],
 )
 def test_the_deceased_are_not_eligible(died: str | None, conclusion: Overall, blockers: tuple[str, ...]) -> None:
-    """R32."""
+    """R32, DATA-40."""
     patient = replace(PATIENT, deceased=True, deceased_on=read_span(died, UTC))
 
     assert overall([asked("C1", MET)], patient, AS_OF) == (conclusion, blockers, ())
