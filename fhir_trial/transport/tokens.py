@@ -69,7 +69,7 @@ class FileToken:
         try:
             token = self._access.token_file.read_text(encoding="ascii").strip()
         except (OSError, UnicodeDecodeError):
-            token = ""
+            token = None
         if not token or not token.isprintable() or " " in token:
             raise UsageError("The token file cannot be read, or holds no token.", expression=str(self._access.token_file))
         return token

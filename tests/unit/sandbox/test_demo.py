@@ -34,7 +34,7 @@ def test_a_second_run_that_writes_is_noticed(action: str) -> None:
     assert not compared(FIRST, [answer("a", action), SECOND[1]]).all_true
 
 
-def test_a_second_run_with_another_verdict_is_noticed() -> None:
+def test_a_second_run_whose_verdicts_change_for_many_is_noticed() -> None:
     other = deepcopy(SECOND)
     other[0]["verdict"]["overall"] = "not-eligible"
 
