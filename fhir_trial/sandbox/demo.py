@@ -208,9 +208,9 @@ def _named(answer: Json) -> list[str]:
 
 
 def after_a_new_result(url: str, server: FhirServer, before: list[Json], findings: Findings) -> None:
-    """One new platelet count, and everybody is screened again: only that patient changes, and the earlier result stays."""
+    """One new laboratory result, and everybody is screened again: only that patient changes, and the earlier result stays."""
     chosen = next(answer for answer in before if _is_flagged(answer))["verdict"]["patient"]
-    server.create(_platelets(chosen))
+    server.create(_alanine_transaminase(chosen))
     after = [screened(url, answer["verdict"]["patient"], NEXT_DAY) for answer in before]
     changed = {answer["verdict"]["patient"] for answer in after if {action for _, action, _ in outcomes(answer)} & _WRITES}
     findings.expect(changed == {chosen}, "After one new laboratory result only that patient's resources were written.")
@@ -234,17 +234,17 @@ def _is_of(answer: Json, patient: str) -> bool:
     return bool(answer["verdict"]["patient"] == patient)
 
 
-def _platelets(patient: str) -> Json:
-    """Too few of them for the trial."""
+def _alanine_transaminase(patient: str) -> Json:
+    """Too high for the trial."""
     category = {"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "laboratory"}
     return {
         "resourceType": "Observation",
         "status": "final",
         "category": [{"coding": [category]}],
-        "code": {"coding": [{"system": "http://loinc.org", "code": "777-3"}]},
+        "code": {"coding": [{"system": "http://loinc.org", "code": "1742-6"}]},
         "subject": {"reference": patient},
         "effectiveDateTime": NEXT_DAY.isoformat(),
-        "valueQuantity": {"value": 20, "unit": "10*9/L", "system": "http://unitsofmeasure.org", "code": "10*9/L"},
+        "valueQuantity": {"value": 900, "unit": "U/L", "system": "http://unitsofmeasure.org", "code": "U/L"},
     }
 
 
