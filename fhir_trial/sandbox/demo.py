@@ -245,6 +245,7 @@ def _alanine_transaminase(patient: str) -> Json:
         "subject": {"reference": patient},
         "effectiveDateTime": NEXT_DAY.isoformat(),
         "valueQuantity": {"value": 900, "unit": "U/L", "system": "http://unitsofmeasure.org", "code": "U/L"},
+        "referenceRange": [{"high": {"value": 40, "unit": "U/L", "system": "http://unitsofmeasure.org", "code": "U/L"}}],
     }
 
 
