@@ -37,6 +37,7 @@ from fhir_trial.sandbox.process import Sandbox
 from fhir_trial.sandbox.servers_file import write_servers_file
 from fhir_trial.sources.candidates import find_candidates
 from fhir_trial.store import new_key_line
+from fhir_trial.terminology.systems import UCUM
 from fhir_trial.transport import FhirServer, NotAuthorisedError
 from fhir_trial.wiring import find_patient, open_source, screen_raw
 from fhir_trial.writeback.identifiers import run_system, study_system, subject_system
@@ -47,6 +48,8 @@ TRIAL = "nct06789107"
 #: The samples tell their stories as of this day.
 AS_OF = date(2026, 3, 2)
 NEXT_DAY = date(2026, 3, 3)
+#: Of mappings/facts/laboratory.yaml: what the new result is about.
+_ANALYTE = "alt"
 #: The part of the samples whose windows may close in a day.
 _MOVED_BY_A_DAY = 0.1
 _PROGRAM = (sys.executable, "-m", "fhir_trial")
@@ -210,7 +213,7 @@ def _named(answer: Json) -> list[str]:
 def after_a_new_result(url: str, server: FhirServer, before: list[Json], findings: Findings) -> None:
     """One new laboratory result, and everybody is screened again: only that patient changes, and the earlier result stays."""
     chosen = next(answer for answer in before if _is_flagged(answer))["verdict"]["patient"]
-    server.create(_alanine_transaminase(chosen))
+    server.create(_result_above_its_limit(chosen))
     after = [screened(url, answer["verdict"]["patient"], NEXT_DAY) for answer in before]
     changed = {answer["verdict"]["patient"] for answer in after if {action for _, action, _ in outcomes(answer)} & _WRITES}
     findings.expect(changed == {chosen}, "After one new laboratory result only that patient's resources were written.")
@@ -234,18 +237,21 @@ def _is_of(answer: Json, patient: str) -> bool:
     return bool(answer["verdict"]["patient"] == patient)
 
 
-def _alanine_transaminase(patient: str) -> Json:
-    """Too high for the trial."""
+def _result_above_its_limit(patient: str) -> Json:
+    """Twenty times its own upper limit: too high for the trial. Code and unit are those that the mappings accept."""
+    known = load_trial(TRIAL).terminology
+    code = next(each for codes in known.codes.values() for each in codes if each.analyte == _ANALYTE and each.decides)
+    unit = known.laboratory(_ANALYTE).unit
     category = {"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "laboratory"}
     return {
         "resourceType": "Observation",
         "status": "final",
         "category": [{"coding": [category]}],
-        "code": {"coding": [{"system": "http://loinc.org", "code": "1742-6"}]},
+        "code": {"coding": [{"system": code.system, "code": code.code}]},
         "subject": {"reference": patient},
         "effectiveDateTime": NEXT_DAY.isoformat(),
-        "valueQuantity": {"value": 900, "unit": "U/L", "system": "http://unitsofmeasure.org", "code": "U/L"},
-        "referenceRange": [{"high": {"value": 40, "unit": "U/L", "system": "http://unitsofmeasure.org", "code": "U/L"}}],
+        "valueQuantity": {"value": 800, "unit": unit, "system": UCUM, "code": unit},
+        "referenceRange": [{"high": {"value": 40, "unit": unit, "system": UCUM, "code": unit}}],
     }
 
 
