@@ -26,7 +26,7 @@ from fhir_trial import load_trial
 from fhir_trial.sources.server import ServerSource
 from fhir_trial.transport import FhirServer
 from fhir_trial.trials.model import ResolvedTrial
-from fhir_trial.wiring import screen_each
+from fhir_trial.wiring.library import screen_each
 
 READ = "C7.4"  # hemoglobin: with evidence, the records were read
 PATIENTS = 100

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from fhir_trial.screening.screen import screen_patient
     from fhir_trial.trials.model import ResolvedTrial
     from fhir_trial.verdict.model import Overall, Verdict
-    from fhir_trial.wiring import screen
+    from fhir_trial.wiring.library import screen
 
 _HOMES = {
     "Answer": "fhir_trial.criteria.answers",
@@ -34,7 +34,7 @@ _HOMES = {
     "Verdict": "fhir_trial.verdict.model",
     "Why": "fhir_trial.criteria.answers",
     "load_trial": "fhir_trial.definitions.trial_files",
-    "screen": "fhir_trial.wiring",
+    "screen": "fhir_trial.wiring.library",
     "screen_patient": "fhir_trial.screening.screen",
     "verdict_json": "fhir_trial.contract.verdicts",
 }

@@ -54,7 +54,7 @@ def explain(
     """Explain one patient of a source: each criterion in the protocol's words, its answer, the reason, the evidence."""
     from rich.console import Console
 
-    from fhir_trial.wiring import find_patient, holds_whole_records, open_source, screen_raw
+    from fhir_trial.wiring.library import find_patient, holds_whole_records, open_source, screen_raw
 
     (resolved,) = load_trials((trial,), asked)
     answers = load_answers(asked, [resolved])

@@ -98,7 +98,7 @@ def screening_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def load_trials(names: tuple[str, ...], asked: Asked) -> list[ResolvedTrial]:
     """The trials named, resolved; one named twice, with and without its version, counts once."""
     from fhir_trial.definitions.trial_files import load_trial
-    from fhir_trial.wiring import knowing_our_own
+    from fhir_trial.wiring.library import knowing_our_own
 
     given = dict(_setting(written) for written in asked.settings)
     resolved = [load_trial(name, site=asked.site, settings=given, timezone=asked.timezone) for name in dict.fromkeys(names)]
@@ -109,7 +109,7 @@ def load_answers(asked: Asked, trials: list[ResolvedTrial]) -> PeoplesAnswers | 
     """What people answered, if a file was named; what of it is not applied is told on standard error."""
     if asked.answers is None:
         return None
-    from fhir_trial.wiring import read_answers_file
+    from fhir_trial.wiring.library import read_answers_file
 
     found, left_out = read_answers_file(asked.answers, trials)
     for sentence in left_out:

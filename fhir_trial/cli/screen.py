@@ -54,7 +54,7 @@ def screen(
     """
     from fhir_trial.cli.output import write_verdicts
     from fhir_trial.cli.progress import with_progress
-    from fhir_trial.wiring import open_source, reference_of, screen_each
+    from fhir_trial.wiring.library import open_source, reference_of, screen_each
 
     if bool(sources) == bool(server):
         raise UsageError("Name either files to read or a --server.")

@@ -40,7 +40,7 @@ def check(name: str, trial: str, site: str | None, form: str, overlay: Path | No
     from fhir_trial.config import read_settings
     from fhir_trial.definitions.trial_files import load_trial
     from fhir_trial.inspection import check_server, overlay_draft, report_lines
-    from fhir_trial.wiring import knowing_our_own
+    from fhir_trial.wiring.library import knowing_our_own
 
     if overlay is not None and overlay.exists():
         raise UsageError("The overlay's file exists already and is not overwritten; name another.", expression=str(overlay))

@@ -35,7 +35,7 @@ def serve(**given: Any) -> None:
     """
     from fhir_trial.web import create_app
     from fhir_trial.web.serving import listen, run, url_of
-    from fhir_trial.wiring import ScreeningService
+    from fhir_trial.wiring.service import ScreeningService
 
     settings = settings_with(given)
     with listen(settings.host, settings.port, beyond_loopback=bool(settings.issuers)) as listener:

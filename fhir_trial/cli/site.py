@@ -10,7 +10,7 @@ import click
 from fhir_trial.errors import UsageError
 
 if TYPE_CHECKING:
-    from fhir_trial.wiring import Kept
+    from fhir_trial.wiring.kept import Kept
 
 _BROKEN = 1
 
@@ -35,7 +35,8 @@ def new_key(name: str) -> None:
 def stop(who: str, why: str) -> None:
     """Throw the kill switch: no request leaves for the site's servers any more, in any process."""
     from fhir_trial.audit import Actor
-    from fhir_trial.wiring import KeptPorts, now
+    from fhir_trial.wiring.clock import now
+    from fhir_trial.wiring.kept import KeptPorts
 
     kept = _kept()
     KeptPorts(kept, kept.audit).switch.stop(why, Actor(kept.tenant, who, role="admin"), "cli")
@@ -48,7 +49,7 @@ def stop(who: str, why: str) -> None:
 def resume(who: str, why: str) -> None:
     """Let the site's servers be asked again."""
     from fhir_trial.audit import Actor
-    from fhir_trial.wiring import KeptPorts
+    from fhir_trial.wiring.kept import KeptPorts
 
     kept = _kept()
     KeptPorts(kept, kept.audit).switch.resume(why, Actor(kept.tenant, who, role="admin"), "cli")
@@ -86,7 +87,7 @@ def rewrap() -> None:
 
 def _kept() -> Kept:
     from fhir_trial.config import read_settings
-    from fhir_trial.wiring import open_kept
+    from fhir_trial.wiring.kept import open_kept
 
     kept = open_kept(read_settings())
     if kept is None:

@@ -39,7 +39,7 @@ from fhir_trial.sources.candidates import find_candidates
 from fhir_trial.store import new_key_line
 from fhir_trial.terminology.systems import UCUM
 from fhir_trial.transport import FhirServer, NotAuthorisedError
-from fhir_trial.wiring import find_patient, open_source, screen_raw
+from fhir_trial.wiring.library import find_patient, open_source, screen_raw
 from fhir_trial.writeback.identifiers import run_system, study_system, subject_system
 
 Json = dict[str, Any]

@@ -126,6 +126,6 @@ def _door(settings: Settings, ports: Plugged) -> signing_in.Door:
 
 
 def _service_of(settings: Settings) -> Service:
-    from fhir_trial.wiring import ScreeningService
+    from fhir_trial.wiring.service import ScreeningService
 
     return ScreeningService(settings)

@@ -18,7 +18,7 @@ from fhir_trial.definitions.trial_files import load_trial
 from fhir_trial.sources import FileSource, ServerSource
 from fhir_trial.transport import FhirServer
 from fhir_trial.trials.model import ResolvedTrial
-from fhir_trial.wiring import screen_raw
+from fhir_trial.wiring.library import screen_raw
 from tests.servers.loading import load_file
 
 Json = dict[str, Any]

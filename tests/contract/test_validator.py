@@ -18,7 +18,7 @@ from fhir_trial.definitions.trial_files import load_trial
 from fhir_trial.people.statuses import Status
 from fhir_trial.trials.model import Identifier, ResolvedTrial
 from fhir_trial.verdict.model import Overall, Verdict
-from fhir_trial.wiring import screen
+from fhir_trial.wiring.library import screen
 from fhir_trial.writeback.checking import checked
 from fhir_trial.writeback.codes import REQUIRED_CODES, Release
 from fhir_trial.writeback.enrolment import moved_to, research_subject_r4, research_subject_r5

@@ -294,7 +294,7 @@ class TestExitStatus:
     def test_70_a_defect_of_ours_is_one_line_without_a_word_of_the_patient(
         self, run: Any, one: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("fhir_trial.wiring.screen_patient", failing)
+        monkeypatch.setattr("fhir_trial.wiring.library.screen_patient", failing)
 
         ended = run("screen", one, *AS_OF)
 
@@ -305,7 +305,7 @@ class TestExitStatus:
     def test_70_debug_shows_the_traceback_wherever_it_stands(
         self, arguments: tuple[str, ...], one: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("fhir_trial.wiring.screen_patient", failing)
+        monkeypatch.setattr("fhir_trial.wiring.library.screen_patient", failing)
 
         with pytest.raises(ZeroDivisionError):
             main([*arguments, str(one)])
@@ -314,7 +314,7 @@ class TestExitStatus:
         def stopped(*_: object, **__: object) -> None:
             raise KeyboardInterrupt
 
-        monkeypatch.setattr("fhir_trial.wiring.screen_patient", stopped)
+        monkeypatch.setattr("fhir_trial.wiring.library.screen_patient", stopped)
 
         ended = run("screen", one, *AS_OF)
 

@@ -21,7 +21,8 @@ from fhir_trial.store import new_key_line, verify
 from fhir_trial.store.tables import AuditRow
 from fhir_trial.transport.connection import StoppedError
 from fhir_trial.web import create_app
-from fhir_trial.wiring import Kept, Screening, ScreeningService, open_kept
+from fhir_trial.wiring.kept import Kept, open_kept
+from fhir_trial.wiring.service import Screening, ScreeningService
 from fhir_trial.writeback import Action, Observations, WriteBack
 
 pytestmark = pytest.mark.server

@@ -20,7 +20,7 @@ from fhir_trial.sandbox import Sandbox
 from fhir_trial.transport import FhirServer
 from fhir_trial.web import create_app
 from fhir_trial.web.service import Ports
-from fhir_trial.wiring import ScreeningService
+from fhir_trial.wiring.service import ScreeningService
 from fhir_trial.writeback import Observations, WriteBack
 from tests.functional.conftest import PLANTED
 from tests.unit.web.identities import AUDIENCE, claims, jwks, token

@@ -30,7 +30,8 @@ from fhir_trial.transport.server import FhirServer
 from fhir_trial.trials.adjudication import Person, Says
 from fhir_trial.trials.model import ResolvedTrial
 from fhir_trial.verdict.model import Verdict
-from fhir_trial.wiring import ScreeningService, knowing_our_own
+from fhir_trial.wiring.library import knowing_our_own
+from fhir_trial.wiring.service import ScreeningService
 from fhir_trial.writeback import WriteBack
 
 SAMPLES = Path(__file__).parents[3] / "sample_bundles"

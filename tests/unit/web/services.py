@@ -11,7 +11,7 @@ from fhir_trial.definitions.trial_files import TrialFile
 from fhir_trial.errors import UnknownTrialError
 from fhir_trial.terminology import load_terminology, mappings_folder
 from fhir_trial.trials.model import ResolvedTrial
-from fhir_trial.wiring import Screening
+from fhir_trial.wiring.service import Screening
 from fhir_trial.writeback import Action, WriteResult
 from tests.unit.writeback.verdicts import criterion, trial, verdict
 
