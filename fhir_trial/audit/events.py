@@ -11,13 +11,34 @@ from enum import StrEnum
 class AuditAction(StrEnum):
     """What was done. Source: SEC-02; FHIR AuditEvent by IHE BALP has the same distinctions."""
 
+    # Patient data read
     READ_PATIENT = "read-patient"
+    SEARCH_CANDIDATES = "search-candidates"
     SCREEN = "screen"
+    VIEW_SCREENING = "view-screening"
+    LIST_SCREENINGS = "list-screenings"
+    EXPORT = "export"
+    # Patient data written
     CREATE = "create"
     UPDATE = "update"
+    ANSWER = "answer"
+    OVERRIDE = "override"
+    DECIDE = "decide"
+    OPT_OUT = "opt-out"
+    LIFT_OPT_OUT = "lift-opt-out"
+    # The site's own affairs
+    REFUSED_SIGN_IN = "refused-sign-in"
+    GRANT = "grant"
+    REVOKE = "revoke"
+    RECORD_BASIS = "record-basis"
+    END_BASIS = "end-basis"
+    REGISTER_CLIENT = "register-client"
+    REWRAP = "rewrap"
     STOP = "stop"
     RESUME = "resume"
+    # The audit log itself
     VERIFY_AUDIT = "verify-audit"
+    EXPORT_AUDIT = "export-audit"
 
 
 class AuditOutcome(StrEnum):
@@ -38,6 +59,7 @@ class Actor:
         subject: A user's id at that issuer, or the name of a job.
         role: "screener", "investigator", "machine" ...
         purpose: Purpose of use, "HRESCH" (research) or "TREAT".
+        token: ``jti`` of the JWT that they signed in with (SEC-04); never the token. None where it has none.
     """
 
     tenant: str
@@ -45,6 +67,7 @@ class Actor:
     issuer: str | None = None
     role: str = "machine"
     purpose: str = "HRESCH"
+    token: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +83,13 @@ class AuditEvent:
         software: Our name and version.
         request: Id of the request or run that this belongs to.
         source: Where the request came from: "cli", "api".
+        reason: Why a person stops, resumes, grants, revokes, records a basis or an opt-out, in their words; why a sign-in was
+            refused, in ours. Never patient data: what people write about a patient (with an answer, a decision) is kept and
+            sealed there, and not here.
+        number_of: How many events this one line tells of, where it stands for more than one.
+        server: FHIR base URL that is read or written, or None.
+        host: Name of the machine that this runs on, as others on the network know it, or None.
+        query: The search as it was sent, only where it names no patient; None where it does, or nothing was searched.
     """
 
     at: datetime
@@ -73,6 +103,11 @@ class AuditEvent:
     software: str | None = None
     request: str | None = None
     source: str | None = None
+    reason: str | None = None
+    number_of: int | None = None
+    server: str | None = None
+    host: str | None = None
+    query: str | None = None
 
 
 def patient_key(tenant: str, server: str, reference: str) -> str:

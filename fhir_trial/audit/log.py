@@ -13,9 +13,13 @@ from fhir_trial.errors import FhirTrialError
 
 
 class AuditUnavailableError(FhirTrialError):
-    """The audit line could not be written; the action was not taken."""
+    """The audit line could not be written; the action was not taken, unless it is an ``OutcomeUnrecordedError``."""
 
     issue_type = "exception"
+
+
+class OutcomeUnrecordedError(AuditUnavailableError):
+    """The action was begun and recorded as begun; how it ended could not be recorded (SEC-05)."""
 
 
 class AuditLog(Protocol):
@@ -72,5 +76,11 @@ def line_of(event: AuditEvent) -> dict[str, str]:
         "software": event.software,
         "request": event.request,
         "source": event.source,
+        "reason": event.reason,
+        "number_of": str(event.number_of) if event.number_of is not None else None,
+        "token": actor.token,
+        "server": event.server,
+        "host": event.host,
+        "query": event.query,
     }
     return {key: value for key, value in fields.items() if value is not None}

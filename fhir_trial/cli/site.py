@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
 
+from fhir_trial.cli.site_audit import export_audit, export_head, verify_audit
+from fhir_trial.cli.site_bases import basis
+from fhir_trial.cli.site_clients import client
+from fhir_trial.cli.site_grants import grant, grants, revoke
+from fhir_trial.cli.site_opt_outs import opt_out
+from fhir_trial.cli.site_store import Changes, open_site, who_option
 from fhir_trial.errors import UsageError
 
 if TYPE_CHECKING:
+    from fhir_trial.audit import Actor
+    from fhir_trial.store.ports import AuditedSwitch
     from fhir_trial.wiring.kept import Kept
-
-_BROKEN = 1
 
 
 @click.group()
 def site() -> None:
     """The site's store: stop and resume writing, check the audit chain, make a key. Uses FHIR_TRIAL_DATABASE."""
+
+
+for command in (grant, revoke, grants, basis, opt_out, client, verify_audit, export_audit, export_head):
+    site.add_command(command)
 
 
 @site.command("new-key")
@@ -34,12 +45,10 @@ def new_key(name: str) -> None:
 @click.option("--why", required=True, help="The reason; it is recorded.")
 def stop(who: str, why: str) -> None:
     """Throw the kill switch: no request leaves for the site's servers any more, in any process."""
-    from fhir_trial.audit import Actor
     from fhir_trial.wiring.clock import now
-    from fhir_trial.wiring.kept import KeptPorts
 
     kept = _kept()
-    KeptPorts(kept, kept.audit).switch.stop(why, Actor(kept.tenant, who, role="admin"), "cli")
+    _switch(kept).stop(why, _admin(kept, who), str(uuid.uuid4()), "cli")
     click.echo(f"Stopped: {kept.tenant}, {_minute(now())}. `fhir-trial site resume` lets it go on.")
 
 
@@ -48,41 +57,35 @@ def stop(who: str, why: str) -> None:
 @click.option("--why", required=True, help="The reason; it is recorded.")
 def resume(who: str, why: str) -> None:
     """Let the site's servers be asked again."""
-    from fhir_trial.audit import Actor
-    from fhir_trial.wiring.kept import KeptPorts
-
     kept = _kept()
-    KeptPorts(kept, kept.audit).switch.resume(why, Actor(kept.tenant, who, role="admin"), "cli")
+    _switch(kept).resume(why, _admin(kept, who), str(uuid.uuid4()), "cli")
     click.echo(f"Going on: {kept.tenant}.")
 
 
-@site.command("verify-audit")
-@click.option("--head", metavar="NUMBER:HASH", help="An earlier end of the chain, as this command printed it.")
-def verify_audit(head: str | None) -> int:
-    """Check the audit chain, and print its end, to be kept elsewhere. Exit status 1 if a row was altered, removed or moved."""
-    from fhir_trial.store.chain import Head, verify
-
-    kept = _kept()
-    earlier = None
-    if head is not None:
-        number, _, digest = head.partition(":")
-        if not number.isdigit() or not digest:
-            raise UsageError("--head takes what this command printed: NUMBER:HASH.")
-        earlier = Head(int(number), digest)
-    broken = verify(kept.engine, kept.tenant, earlier)
-    if broken is not None:
-        click.echo(f"The audit chain is broken: row {broken.number} {broken.what}.", err=True)
-        return _BROKEN
-    last = kept.audit.head(kept.tenant)
-    click.echo(f"{last.number}:{last.hash}" if last else "0:")
-    return 0
-
-
 @site.command()
-def rewrap() -> None:
-    """Seal what is kept under the first key of the keys file; afterwards older keys may be taken out."""
-    kept = _kept()
-    click.echo(f"Sealed anew: {kept.outbox.rewrap(kept.tenant)} rows.")
+@who_option
+def rewrap(who: str) -> None:
+    """Seal all that is kept under the first key of the keys file; afterwards older keys may be taken out."""
+    from fhir_trial.audit import AuditAction
+    from fhir_trial.store import rewrap as seal_anew
+
+    kept, _ = open_site()
+    with Changes(kept, who).begin(AuditAction.REWRAP):
+        rows = seal_anew(kept.engine, kept.keys, kept.tenant)
+    click.echo(f"Sealed anew: {rows} rows.")
+
+
+def _switch(kept: Kept) -> AuditedSwitch:
+    from fhir_trial.store.ports import AuditedSwitch
+    from fhir_trial.wiring.clock import now
+
+    return AuditedSwitch(kept.switch, kept.audit, now)
+
+
+def _admin(kept: Kept, who: str) -> Actor:
+    from fhir_trial.audit import Actor
+
+    return Actor(kept.tenant, who, role="admin")
 
 
 def _kept() -> Kept:

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from fhir_trial.criteria.answers import Answer, Sentence, Why, say
+from fhir_trial.criteria.answers import Answer, Outcome, Sentence, Why, say
 from fhir_trial.errors import UsageError
 from fhir_trial.people.digests import evidence_digest
+from fhir_trial.people.shown import Shown, shown_of
 from fhir_trial.trials.adjudication import Adjudicate, Adjudication, Adjudicators, Person, PersonsAnswer, Says
 from fhir_trial.trials.model import ResolvedTrial
 from fhir_trial.verdict.model import Verdict
@@ -37,7 +38,12 @@ class GivenAnswer:
 
 
 def give(verdict: Verdict, criterion: str, says: Says, *, by: Person, at: datetime, reason: str | None = None) -> GivenAnswer:
-    """An answer to a criterion, by somebody who has this verdict before them.
+    """An answer to a criterion, by somebody who has this verdict before them; see ``give_on``."""
+    return give_on(shown_of(verdict), criterion, says, by=by, at=at, reason=reason)
+
+
+def give_on(shown: Shown, criterion: str, says: Says, *, by: Person, at: datetime, reason: str | None = None) -> GivenAnswer:
+    """An answer to a criterion, by somebody who has this before them, perhaps from a screening that was kept.
 
     Args:
         at: When, with its zone.
@@ -47,12 +53,12 @@ def give(verdict: Verdict, criterion: str, says: Says, *, by: Person, at: dateti
     """
     if at.tzinfo is None:
         raise UsageError("The time of an answer needs its zone.")
-    if criterion not in (known := [one.id for one, _ in verdict.answers]):
-        raise _no_such_criterion(criterion, verdict.trial, known, None)
-    computed = verdict.computed(criterion)
-    given = PersonsAnswer(says, by, at, evidence_digest(computed), _written(reason))
-    _check_reason(criterion, given, computed, None)
-    return GivenAnswer(verdict.patient, verdict.trial, verdict.version, criterion, given)
+    if criterion not in shown.computed:
+        raise _no_such_criterion(criterion, shown.trial, shown.computed, None)
+    outcome, evidence = shown.computed[criterion]
+    given = PersonsAnswer(says, by, at, evidence, _written(reason))
+    _check_reason(criterion, given, outcome, None)
+    return GivenAnswer(shown.patient, shown.trial, shown.version, criterion, given)
 
 
 class PeoplesAnswers:
@@ -112,7 +118,7 @@ def _adjudicate(one: GivenAnswer) -> Adjudicate:
     def adjudicate(computed: Answer) -> Adjudication:
         if given.evidence != evidence_digest(computed):
             return Adjudication(given, computed, computed, expired=True)
-        _check_reason(one.criterion, given, computed, one.where)
+        _check_reason(one.criterion, given, computed.outcome, one.where)
         return Adjudication(given, computed, _answer_of(given, computed), expired=False)
 
     return adjudicate
@@ -141,17 +147,14 @@ def _sentence(given: PersonsAnswer, computed: Answer) -> Sentence:
     )
 
 
-def overrides(given: PersonsAnswer, computed: Answer) -> bool:
-    """Whether a person says otherwise than a computed answer that was decided."""
-    return not computed.outcome.undecided and given.says.outcome is not computed.outcome
+def overrides(given: PersonsAnswer, computed: Outcome) -> bool:
+    """Whether a person says otherwise than a computed answer that was decided (SEC-51)."""
+    return not computed.undecided and given.says.outcome is not computed
 
 
-def _check_reason(criterion: str, given: PersonsAnswer, computed: Answer, where: str | None) -> None:
+def _check_reason(criterion: str, given: PersonsAnswer, computed: Outcome, where: str | None) -> None:
     if given.reason is None and overrides(given, computed):
-        raise UsageError(
-            f"'{given.says}' to {criterion} overrides the computed '{computed.outcome}': give a reason.",
-            expression=where,
-        )
+        raise UsageError(f"'{given.says}' to {criterion} overrides the computed '{computed}': give a reason.", expression=where)
 
 
 def _check_criterion(one: GivenAnswer, trial: ResolvedTrial) -> None:

@@ -128,6 +128,20 @@ def moved(standing: Standing, to: Status | None, by: By, reason: str | None = No
     return Standing(to, standing.episode, standing.is_registered or to in _REGISTERING, reason)
 
 
+def taken_over(standing: Standing, to: Status, *, is_registered: bool, reason: str | None = None) -> Standing:
+    """The standing that a person takes over from the EHR, where somebody there has moved the patient on (WB-38).
+
+    No step of the table: the EHR is not held to it.
+
+    Raises:
+        IllegalStatusError: It is the machine's own flag, or lacks its reason.
+    """
+    if to is Status.POTENTIAL:
+        raise IllegalStatusError(_wrong_actor(to, By.PERSON))
+    _check_reason(to, reason)
+    return Standing(to, standing.episode, is_registered, reason)
+
+
 def new_episode(standing: Standing) -> Standing:
     """The beginning of the next episode, after the patient declined or failed screening.
 

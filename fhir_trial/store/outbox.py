@@ -50,12 +50,15 @@ class StoreOutbox:
         state: IntentState,
         at: datetime,
         *,
+        tenant: str,
         reference: str | None = None,
         version: str | None = None,
         note: str | None = None,
     ) -> None:
         with writing(self._engine) as session:
-            row = session.get_one(OutboxRow, number, with_for_update=True)
+            row = session.get(OutboxRow, number, with_for_update=True)
+            if row is None or row.tenant != tenant:
+                raise LookupError(f"The tenant has no intent {number}.")
             if not IntentState(row.state).is_open:
                 return  # closed meanwhile, by a later intent for the same resource
             row.state, row.at = str(state), at
@@ -68,10 +71,11 @@ class StoreOutbox:
         """Intents still open, oldest first."""
         yield from self._kept(OutboxRow.tenant == tenant, OutboxRow.server == server, OutboxRow.state.in_(_OPEN))
 
-    def version(self, server: str, reference: str) -> str | None:
+    def version(self, tenant: str, server: str, reference: str) -> str | None:
+        where = (OutboxRow.tenant == tenant, OutboxRow.server == server, OutboxRow.reference == reference)
         newest = (
             select(OutboxRow.version)
-            .where(OutboxRow.server == server, OutboxRow.reference == reference, OutboxRow.state == str(IntentState.CONFIRMED))
+            .where(*where, OutboxRow.state == str(IntentState.CONFIRMED))
             .order_by(OutboxRow.number.desc())
         )
         with Session(self._engine) as session:
@@ -93,17 +97,6 @@ class StoreOutbox:
         with Session(self._engine) as session:
             found = session.execute(asked).all()
         return {str(state): sum(count for name, count in found if name == state) for state in IntentState}
-
-    def rewrap(self, tenant: str) -> int:
-        """Seals under the newest key what an older one sealed; how many rows. Afterwards the older key may go (SEC-28)."""
-        with transaction(self._engine, tenant) as session:
-            rows = session.scalars(select(OutboxRow).where(OutboxRow.tenant == tenant)).all()
-            old = [row for row in rows if not self._keys.is_current(row.sealed_body)]
-            for row in old:
-                row.sealed_body = self._keys.seal(self._keys.open(row.sealed_body, _body(row)), _body(row))
-                if row.sealed_patient is not None:
-                    row.sealed_patient = self._keys.seal(self._keys.open(row.sealed_patient, _patient(row)), _patient(row))
-            return len(old)
 
     def _row(self, intent: Intent, at: datetime) -> OutboxRow:
         row = OutboxRow(

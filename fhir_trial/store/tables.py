@@ -282,6 +282,7 @@ class StepRow(Base):
     note: Mapped[str | None] = mapped_column(String(1000))
     reference: Mapped[str | None] = mapped_column(String(200))
     subject_version: Mapped[str | None] = mapped_column(String(100))
+    settled_at: Mapped[datetime | None] = mapped_column(Instant)
     seal: Mapped[str] = mapped_column(String(32))
     sealed_patient: Mapped[bytes] = mapped_column(LargeBinary)
     sealed_reason: Mapped[bytes | None] = mapped_column(LargeBinary)

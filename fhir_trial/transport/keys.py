@@ -15,6 +15,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey, import_key
 
 from fhir_trial.errors import UsageError
+from fhir_trial.transport.access import BackendServices
 
 PrivateKey = ECKey | RSAKey
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -55,6 +56,21 @@ def key_id(key: PrivateKey) -> str:
 def public_jwks(keys: Iterable[PrivateKey]) -> dict[str, Any]:
     """A JWK set of public members only, whatever the files hold."""
     return {"keys": [_public(key) for key in keys]}
+
+
+def own_jwks(clients: Iterable[BackendServices]) -> dict[str, Any]:
+    """The public keys of clients of ours, read from their files now: a key is published before it first signs (SMART-49).
+
+    Raises:
+        UsageError: As ``read_keys``.
+    """
+    published: dict[str, dict[str, Any]] = {}
+    for client in clients:
+        keys = public_jwks(read_keys(client.key_file, client.algorithm))["keys"]
+        if client.kid is not None:
+            keys[0]["kid"] = client.kid
+        published |= {key["kid"]: key for key in keys}
+    return {"keys": list(published.values())}
 
 
 def _public(key: PrivateKey) -> dict[str, Any]:

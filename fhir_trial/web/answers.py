@@ -21,7 +21,12 @@ blueprint = StrictBlueprint("answers", __name__, url_prefix="/api/answers", desc
 @blueprint.response(201, AnswerShown)
 @fails_with(blueprint, 400, 401, 403, 404, 413, 415, 422, 429, 500, 501, 503)
 def give_answer(asked: dict[str, Any]) -> dict[str, Any]:
-    """Keep an answer of the user's to a criterion, as it stood in a kept screening; it counts until that evidence changes."""
+    """Keep the user's answer to a criterion of a kept screening.
+
+    It rests on the evidence of that screening and counts, in every later one, until the evidence changes. None is overwritten:
+    a newer answer counts instead. What the record has decided is overridden with a ``reason`` only. 422 also where the
+    screening has no criterion of that id.
+    """
     answers, screenings = _answers(), plugged().screenings
     if screenings is None:
         raise not_stored("People's answers")
@@ -47,7 +52,10 @@ def give_answer(asked: dict[str, Any]) -> dict[str, Any]:
 @blueprint.response(200, AnswerList)
 @fails_with(blueprint, 400, 401, 403, 422, 429, 500, 501, 503)
 def list_answers(asked: dict[str, Any]) -> dict[str, Any]:
-    """Every answer of people about a patient for a trial."""
+    """Every answer of people about a patient for a trial.
+
+    Oldest first, those that no longer count included. Who looked at them is audited.
+    """
     on_trial(asked["trial"])
     trial = asked["trial"].partition("@")[0]
     found = _answers().of_patient(asked["patient"], trial, actor(trial), request_id())

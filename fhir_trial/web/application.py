@@ -12,7 +12,6 @@ from flask_smorest import Api
 
 from fhir_trial.config import Settings, read_settings
 from fhir_trial.errors import UsageError
-from fhir_trial.version import __version__
 from fhir_trial.web import (
     access,
     answers,
@@ -27,12 +26,14 @@ from fhir_trial.web import (
     outbox,
     patients,
     screenings,
+    server_check,
     signing_in,
     switch,
     trials,
 )
 from fhir_trial.web.limits import RateLimit
 from fhir_trial.web.logs import configure_logs
+from fhir_trial.web.openapi import SETTINGS, OperationNames, add_verdict
 from fhir_trial.web.rules import check_rules
 from fhir_trial.web.schemas import OperationOutcome
 from fhir_trial.web.service import Plugged, Ports, Service, keep_service
@@ -44,6 +45,7 @@ _BLUEPRINTS: Final = (
     answers.blueprint,
     decisions.blueprint,
     trials.blueprint,
+    server_check.blueprint,
     outbox.blueprint,
     switch.blueprint,
     audit.blueprint,
@@ -51,17 +53,6 @@ _BLUEPRINTS: Final = (
     metrics.blueprint,
     keys.blueprint,
 )
-_OPENAPI: Final = {
-    "API_TITLE": "fhir_trial",
-    "API_VERSION": __version__,
-    "OPENAPI_VERSION": "3.1.0",
-    "OPENAPI_URL_PREFIX": "/",
-    "OPENAPI_JSON_PATH": "openapi.json",
-    "API_SPEC_OPTIONS": {
-        "components": {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}},
-        "security": [{"bearer": []}],
-    },
-}
 
 
 class _Api(Api):  # type: ignore[misc]  # flask-smorest ships no types
@@ -88,7 +79,8 @@ def create_app(settings: Settings | None = None, service: Service | None = None,
     configure_logs(settings.log_level)
     app = Flask("fhir_trial", static_folder=None)
     app.logger.setLevel(logging.CRITICAL)  # Flask would log an exception with its message, which may quote a record (SEC-27)
-    app.config.update(_OPENAPI, MAX_CONTENT_LENGTH=settings.largest_body)
+    app.config.update(SETTINGS, MAX_CONTENT_LENGTH=settings.largest_body)
+    app.url_map.merge_slashes = False  # or it would redirect, and say the address again
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the contract's order (VER-10)
     service = service or _service_of(settings)
     ports = ports or getattr(service, "ports", None) or Ports()
@@ -97,7 +89,8 @@ def create_app(settings: Settings | None = None, service: Service | None = None,
     measures.install(app, ports)
     guards.install(app, settings.allowed_hosts, loopback_only=not settings.issuers)
     signing_in.install(app, _door(settings, ports))
-    api = _Api(app)
+    api = _Api(app, spec_kwargs={"extra_plugins": [OperationNames()]})
+    add_verdict(api.spec)
     for blueprint in _BLUEPRINTS:
         api.register_blueprint(blueprint)
     check_rules(app)

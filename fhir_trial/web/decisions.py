@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from fhir_trial.people.deciding import Decision
 from fhir_trial.web.access import request_id
 from fhir_trial.web.blueprints import StrictBlueprint, fails_with
 from fhir_trial.web.kept_schemas import DecisionRequest, DecisionResponse
 from fhir_trial.web.refusals import NothingThereError, not_stored
-from fhir_trial.web.service import Decision, plugged, service
+from fhir_trial.web.service import plugged, service
 from fhir_trial.web.signing_in import actor, on_trial
 
 blueprint = StrictBlueprint("decisions", __name__, url_prefix="/api/decisions", description="People's decisions.")
@@ -23,7 +24,13 @@ blueprint = StrictBlueprint("decisions", __name__, url_prefix="/api/decisions", 
 @blueprint.response(200, DecisionResponse)
 @fails_with(blueprint, 400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 501, 502, 503)
 def decide(asked: dict[str, Any]) -> dict[str, Any]:
-    """Set a patient's status in a trial, on the FHIR server too; ``written`` says what became of it there."""
+    """Set a patient's status in a trial, on the FHIR server too.
+
+    ``written`` says what became of it there. A person's status is never overwritten by a computed one. Not every status can
+    follow the present one, and ``declined``, ``screen-failure``, ``off-study`` and ``withdrawn`` need a ``reason_code`` of
+    theirs: otherwise 422. ``shown`` is what /api/patients/{key}/standing showed: if anything has changed since, nothing is
+    written (409). A decision that the server did not take, because it did not answer, is kept; sent again, it is written then.
+    """
     on_trial(asked["trial"])
     decisions = plugged().decisions
     if decisions is None:
@@ -31,7 +38,7 @@ def decide(asked: dict[str, Any]) -> dict[str, Any]:
     written = decisions.decide(
         asked["patient"],
         service().trial(asked["trial"]).trial.id,
-        to=Decision(asked["status"], asked["reason_code"], asked["reason"], asked["new_episode"]),
+        to=Decision(**{name: asked[name] for name in ("status", "reason_code", "reason", "new_episode", "shown", "since")}),
         actor=actor(asked["trial"]),
         request=request_id(),
     )

@@ -27,7 +27,11 @@ from fhir_trial.errors import (
     UsageError,
     WriteRefusedError,
 )
+from fhir_trial.people.bases import NoBasisError
+from fhir_trial.people.naming import NobodyNamedError
+from fhir_trial.people.opt_outs import OptedOutError
 from fhir_trial.transport import RestrictedError, encode_json
+from fhir_trial.transport.connection import StoppedError
 from fhir_trial.web.access import request_id
 from fhir_trial.web.measures import metrics
 from fhir_trial.web.refusals import NotAllowedError, NothingThereError, NotPluggedInError, NotSignedInError, TooManyRequestsError
@@ -47,7 +51,11 @@ _STATUS: dict[type[FhirTrialError], int] = {
     RestrictedError: 403,
     ConflictError: 409,
     WriteRefusedError: 422,
+    StoppedError: 422,  # ours, and not the FHIR server's
     AuditUnavailableError: 503,
+    NoBasisError: 403,
+    OptedOutError: 403,
+    NobodyNamedError: 403,
     NotSignedInError: 401,
     NotAllowedError: 403,
     NothingThereError: 404,
@@ -118,7 +126,7 @@ def _ours(error: FhirTrialError) -> Response:
 def _http(error: HTTPException) -> Response:
     status = error.code or 500
     if status == 422:
-        return _answer(status, *_misfits(_messages(error)))
+        return _answer(status, *_misfits(_messages(error), getattr(error, "data", {}).get("schema")))
     if status < 400:
         return Response(status=status, headers=error.get_headers())
     own = error.description if status in (400, 403, 415) and type(error).description != error.description else None
@@ -134,14 +142,20 @@ def _messages(error: HTTPException) -> Any:
     return found.get("json", found.get("query", {}))
 
 
-def _misfits(messages: Any) -> Iterator[Json]:
-    """One issue for each member of the body that does not fit, by name; values, and names that are no words, are not repeated."""
+def _misfits(messages: Any, schema: Any, within: str = "") -> Iterator[Json]:
+    """One issue for each member of the request that does not fit; values, and names that are no words, are not repeated."""
     members = messages if isinstance(messages, dict) else {"_schema": messages}
+    known = getattr(schema, "fields", {})
     for name, sentences in members.items():
         is_word = isinstance(name, str) and _FIELD.fullmatch(name) is not None
-        for sentence in sentences if isinstance(sentences, list) else ["Not of the right form."]:
+        place = f"{within}.{name}".lstrip(".") if is_word else within
+        if isinstance(sentences, dict):
+            yield from _misfits(sentences, getattr(known.get(name), "schema", None), place)
+            continue
+        for sentence in sentences:
             code = "required" if sentence.startswith("Missing") else "value"
-            yield _issue(code, str(sentence), expression=name if is_word else None)
+            told = f"Unknown; what may be sent is {', '.join(known)}." if sentence.startswith("Unknown") else str(sentence)
+            yield _issue(code, told, expression=place or None)
 
 
 def _defect(error: Exception) -> Response:

@@ -15,18 +15,24 @@ blueprint = StrictBlueprint("health", __name__, description="Whether the service
 @blueprint.get("/livez")
 @blueprint.doc(security=[])
 @blueprint.response(200, Health)
-@fails_with(blueprint, 400, 403)
+@fails_with(blueprint, 400, 403, 500)
 def live() -> dict[str, str]:
-    """Whether the process answers."""
+    """Whether the process answers.
+
+    Asks nothing else; for the supervisor that restarts it.
+    """
     return {"status": "alive"}
 
 
 @blueprint.get("/readyz")
 @blueprint.doc(security=[])
 @blueprint.response(200, Health)
-@fails_with(blueprint, 400, 403, 503)
+@fails_with(blueprint, 400, 403, 500, 503)
 def ready() -> dict[str, str]:
-    """Whether the FHIR server answers, too, and the database where there is one."""
+    """Whether it can work.
+
+    Asks the FHIR server, and the database where there is one, anew each time; for the balancer that sends it requests.
+    """
     database = plugged().database
     try:
         if database is not None:

@@ -20,9 +20,13 @@ blueprint = StrictBlueprint("keys", __name__, description="Our public keys.")
 @blueprint.get("/.well-known/jwks.json")
 @blueprint.doc(security=[])
 @blueprint.response(200, KeysShown)
-@fails_with(blueprint, 400, 403, 501)
+@fails_with(blueprint, 400, 403, 500, 501)
 def show_keys() -> tuple[dict[str, Any], int, dict[str, str]]:
-    """Public members only: whatever else a key holds is left out, whoever plugged it in; a symmetric key is left out whole."""
+    """Our public keys, as a JSON Web Key Set.
+
+    For servers that check our signatures; they may keep it for five minutes. Public members only: whatever else a key holds is
+    left out, and a symmetric key whole.
+    """
     source = plugged().keys
     if source is None:
         raise NotPluggedInError("No signing keys are configured, so there are none to publish.")

@@ -13,8 +13,11 @@ blueprint = StrictBlueprint("metrics", __name__, description="Numbers for Promet
 
 
 @blueprint.get("/metrics")
-@blueprint.response(200, content_type="text/plain")
-@fails_with(blueprint, 400, 401, 403, 503)
+@blueprint.response(200, {"type": "string"}, content_type="text/plain")
+@fails_with(blueprint, 400, 401, 403, 429, 500, 503)
 def show_metrics() -> Response:
-    """In Prometheus's text format; for loopback itself without a token, else for an admin of all trials."""
+    """Numbers in Prometheus's text format.
+
+    For this machine itself without a token, else for an admin of all trials. No label holds a patient, a user or an address.
+    """
     return Response(generate_latest(metrics().registry), content_type=CONTENT_TYPE_PLAIN_0_0_4)

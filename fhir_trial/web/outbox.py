@@ -22,12 +22,15 @@ blueprint = StrictBlueprint("outbox", __name__, url_prefix="/api/outbox", descri
 @blueprint.response(200, OutboxList)
 @fails_with(blueprint, 400, 401, 403, 422, 429, 500, 501, 503)
 def list_outbox(asked: dict[str, Any]) -> dict[str, Any]:
-    """The newest entries of the user's trials."""
+    """The newest entries of the user's trials.
+
+    Neither what was written nor about whom. ``failed`` entries are not tried again by themselves: screen that patient again.
+    """
     trials = own_trials()
     outbox = plugged().outbox
     if outbox is None:
         raise not_stored("The outbox's entries")
-    kept = outbox.entries(trials, asked["state"], asked["limit"])
+    kept = outbox.entries(trials, asked.get("state"), asked["limit"])
     return {"entries": [_line(one) for one in kept if trials is None or one.intent.trial in trials]}
 
 

@@ -10,17 +10,9 @@ from typing import Final
 
 from flask import Flask
 
+from fhir_trial.people.roles import Role
 
-class Role(StrEnum):
-    """What somebody may be, by a grant of ours, on one trial or on all."""
-
-    SCREENER = "screener"
-    COORDINATOR = "coordinator"
-    INVESTIGATOR = "investigator"
-    DATA_MANAGER = "data-manager"
-    ADMIN = "admin"
-    AUDITOR = "auditor"
-
+__all__ = ["CLINICAL", "EVERYBODY", "RULES", "Membership", "Role", "RouteWithoutRule", "Rule", "check_rules"]
 
 #: Those who see patients. The admin grants, stops and resumes, and sees none; the auditor sees who did what.
 CLINICAL: Final = frozenset({Role.SCREENER, Role.COORDINATOR, Role.INVESTIGATOR, Role.DATA_MANAGER})
@@ -69,6 +61,8 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
         "screenings.screen": Rule(frozenset({Role.SCREENER, Role.COORDINATOR, Role.INVESTIGATOR}), Membership.TRIAL),
         "screenings.show_screening": Rule(CLINICAL, Membership.TRIAL),
         "patients.list_screenings": Rule(CLINICAL, Membership.FILTERED),
+        "patients.show_standing": Rule(CLINICAL, Membership.TRIAL),
+        "server_check.check": Rule(frozenset({Role.DATA_MANAGER}), Membership.TRIAL),
         "answers.give_answer": Rule(frozenset({Role.COORDINATOR, Role.INVESTIGATOR}), Membership.TRIAL),
         "answers.list_answers": Rule(CLINICAL, Membership.TRIAL),
         "decisions.decide": Rule(frozenset({Role.COORDINATOR, Role.INVESTIGATOR}), Membership.TRIAL),

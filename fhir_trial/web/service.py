@@ -15,7 +15,13 @@ from flask import Flask, current_app
 
 if TYPE_CHECKING:
     from fhir_trial.audit import Actor
+    from fhir_trial.audit.exported import Head
+    from fhir_trial.audit.refusals import Refusal
+    from fhir_trial.audit.unfinished import Unfinished
     from fhir_trial.definitions.trial_files import TrialFile
+    from fhir_trial.inspection import ServerReport
+    from fhir_trial.people.deciding import Decision
+    from fhir_trial.people.statuses import Standing, Status
     from fhir_trial.trials.model import ResolvedTrial
     from fhir_trial.verdict.model import Verdict
     from fhir_trial.writeback import WriteResult
@@ -37,6 +43,9 @@ class Screened(Protocol):
     @property
     def written(self) -> Sequence[WriteResult]: ...
 
+    @property
+    def id(self) -> str | None: ...
+
 
 class Service(Protocol):
     """Screening against one FHIR server. Errors are those of ``errors.py``."""
@@ -46,6 +55,10 @@ class Service(Protocol):
     def trial(self, name: str) -> ResolvedTrial: ...
 
     def check_server(self) -> None: ...
+
+    def inspect_server(self, trial: str, *, patients: int, actor: Actor, request: str) -> ServerReport:
+        """What the server does with the searches of a trial; nothing is written to it (DATA-20)."""
+        ...
 
     def screen(
         self,
@@ -170,31 +183,82 @@ class Answers(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What a person decided.
+class TakenStep(Protocol):
+    """A step of a patient's status, as it was kept."""
 
-    Attributes:
-        status: A value of ``people.statuses.Status``, never "potential".
-        reason_code: One of ``people.statuses.REASONS``, or None.
-        reason: In their own words.
-        new_episode: Begins anew after a final status that can be reopened.
-    """
+    @property
+    def status(self) -> Status | None: ...
 
-    status: str
-    reason_code: str | None
-    reason: str
-    new_episode: bool
+    @property
+    def episode(self) -> int: ...
+
+    @property
+    def reason_code(self) -> str | None: ...
+
+    @property
+    def reason(self) -> str | None: ...
+
+    @property
+    def since(self) -> date: ...
+
+    @property
+    def issuer(self) -> str | None: ...
+
+    @property
+    def subject(self) -> str: ...
+
+    @property
+    def at(self) -> datetime: ...
+
+    @property
+    def state(self) -> str: ...
+
+    @property
+    def note(self) -> str | None: ...
+
+
+class Place(Protocol):
+    """Where a patient stands on a trial, here and on the FHIR server."""
+
+    @property
+    def standing(self) -> Standing: ...
+
+    @property
+    def enrolment(self) -> str | None:
+        """What the server's ResearchSubject says; None where there is none."""
+        ...
+
+    @property
+    def differs(self) -> bool:
+        """Whether the server says something else, which a person must take over first."""
+        ...
+
+    @property
+    def possible(self) -> Sequence[Status]: ...
+
+    @property
+    def may_reopen(self) -> bool: ...
+
+    @property
+    def token(self) -> str: ...
+
+    @property
+    def history(self) -> Sequence[TakenStep]: ...
 
 
 class Decisions(Protocol):
     """People's decisions about a patient's status in a trial; each goes back to the FHIR server."""
+
+    def standing(self, patient: str, trial: str, actor: Actor, request: str) -> Place | None:
+        """What a person is shown before they decide; None: no patient of that key. Audited before it returns."""
+        ...
 
     def decide(self, patient: str, trial: str, *, to: Decision, actor: Actor, request: str) -> Sequence[WriteResult] | None:
         """What was written. None: no patient of that key.
 
         Raises:
             IllegalStatusError: That status cannot follow the present one, or its coded reason is missing.
+            ConflictError: The patient has moved on since the person looked.
         """
         ...
 
@@ -220,7 +284,7 @@ class KillSwitch(Protocol):
 
 
 class AuditCheck(Protocol):
-    """Whether the audit log is as it was written."""
+    """Whether the audit log is as it was written; head: the last event that fits; unfinished: begun, without outcome."""
 
     @property
     def intact(self) -> bool: ...
@@ -231,11 +295,28 @@ class AuditCheck(Protocol):
     @property
     def first_broken(self) -> int | None: ...
 
+    @property
+    def head(self) -> Head: ...
+
+    @property
+    def unfinished(self) -> Sequence[Unfinished]: ...
+
+
+class Refusals(Protocol):
+    """``audit.refusals.RefusedSignIns``."""
+
+    def record(self, tenant: str, refusal: Refusal, request: str) -> None: ...
+
+    def settle(self, tenant: str) -> None: ...
+
 
 class AuditTrail(Protocol):
-    """The audit log, to be checked."""
+    """The audit log, to be checked, and where refused sign-ins are recorded."""
 
-    def verify(self, actor: Actor, request: str) -> AuditCheck: ...
+    @property
+    def refusals(self) -> Refusals: ...
+
+    def verify(self, actor: Actor, request: str, heads: Collection[Head] = ()) -> AuditCheck: ...
 
 
 class Database(Protocol):

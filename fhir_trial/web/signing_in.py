@@ -13,14 +13,15 @@ from typing import Final
 import structlog
 from flask import Flask, Response, g, request
 
-from fhir_trial.audit import Actor
+from fhir_trial.audit import Actor, AuditUnavailableError
+from fhir_trial.audit.refusals import Refusal
 from fhir_trial.web.access import request_id
 from fhir_trial.web.guards import is_loopback
 from fhir_trial.web.limits import RateLimit
 from fhir_trial.web.refusals import NotAllowedError, NotSignedInError, no_such_screening
 from fhir_trial.web.rules import CLINICAL, RULES, Membership, Role, Rule
-from fhir_trial.web.service import Grants
-from fhir_trial.web.tokens import Signed
+from fhir_trial.web.service import Grants, plugged
+from fhir_trial.web.tokens import RefusedTokenError, Signed
 
 Check = Callable[[str], Signed]
 _FORWARDED: Final = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
@@ -35,11 +36,13 @@ class User:
     Attributes:
         issuer: None for the local user.
         held: Roles and the trial each is for; None for all trials.
+        token: ``jti`` of the token that they sent (SEC-04).
     """
 
     issuer: str | None
     subject: str
     held: frozenset[tuple[Role, str | None]]
+    token: str | None = None
 
     def has_one_of(self, roles: frozenset[Role], trial: str | None) -> bool:
         """Whether one of these roles is held for this trial; None: for all trials."""
@@ -86,21 +89,42 @@ class Door:
         if rule is None:
             raise NotAllowedError("Nobody has said who may use this address.")
         g.door, g.rule, g.on_trial = self, rule, False
+        self._record(None)
         if rule.public or (rule.near and _is_near()):
             return
         g.user = user = self._user()
         self.limit.count((user.issuer, user.subject))
         if not user.may_enter(rule):
+            why = "No role allows this address." if user.held else "Nobody has granted a role."
+            self._record(Refusal(why, user.issuer, user.subject, user.token))
             raise NotAllowedError("Your roles do not allow this; an admin grants them.")
 
     def _user(self) -> User:
         if self.check is None:
             return LOCAL
-        signed = self.check(_bearer())
+        bearer = _bearer()
+        try:
+            signed = self.check(bearer)
+        except RefusedTokenError as refused:
+            self._record(Refusal(refused.message, refused.issuer, refused.subject, refused.token))
+            raise
         given = self.grants.roles(signed.issuer, signed.subject) if self.grants else ()
         known = {str(role): role for role in Role}
         held = frozenset((known[str(grant.role)], grant.trial) for grant in given if str(grant.role) in known)
-        return User(signed.issuer, signed.subject, held)
+        return User(signed.issuer, signed.subject, held, signed.token)
+
+    def _record(self, refusal: Refusal | None) -> None:
+        """Of somebody who is not let in; None: only what went uncounted earlier. They stay out if it cannot be recorded."""
+        trail = plugged().audit
+        if self.check is None or trail is None:
+            return
+        try:
+            if refusal is None:
+                trail.refusals.settle(self.tenant)
+            else:
+                trail.refusals.record(self.tenant, refusal, request_id())
+        except AuditUnavailableError:
+            log.error("refusal_not_recorded", request=request_id())
 
 
 def install(app: Flask, door: Door) -> None:
@@ -138,7 +162,7 @@ def actor(trial: str | None = None) -> Actor:
     user = _user()
     role = user.role_among(_rule().roles, trial.partition("@")[0] if trial else None)
     door: Door = g.door
-    return Actor(door.tenant, user.subject, user.issuer, str(role or "none"))
+    return Actor(door.tenant, user.subject, user.issuer, str(role or "none"), token=user.token)
 
 
 def signed_in_actor(trial: str) -> Actor | None:

@@ -20,7 +20,11 @@ blueprint = StrictBlueprint("switch", __name__, url_prefix="/api", description="
 @blueprint.response(200, SwitchState)
 @fails_with(blueprint, 400, 401, 403, 413, 415, 422, 429, 500, 501, 503)
 def stop(asked: dict[str, Any]) -> dict[str, bool]:
-    """Stop all writing to the FHIR server, at once and until it is resumed."""
+    """Stop all writing to the FHIR server.
+
+    At once, in the middle of a run too, and until it is resumed. Until then nothing at all is sent to the server, so that
+    screening is refused (422). Stopping twice is no error.
+    """
     _switch().stop(asked["reason"], actor(), request_id())
     return {"stopped": True}
 
@@ -30,7 +34,10 @@ def stop(asked: dict[str, Any]) -> dict[str, bool]:
 @blueprint.response(200, SwitchState)
 @fails_with(blueprint, 400, 401, 403, 413, 415, 422, 429, 500, 501, 503)
 def resume(asked: dict[str, Any]) -> dict[str, bool]:
-    """Allow writing again."""
+    """Allow writing again.
+
+    What was interrupted is looked up on the server and settled by the next screening of that patient.
+    """
     _switch().resume(asked["reason"], actor(), request_id())
     return {"stopped": False}
 

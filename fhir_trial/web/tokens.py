@@ -6,7 +6,9 @@ Source: RFC 7519; RFC 8725 (best current practices); OpenID Connect Core 3.1.3.7
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn, Protocol
 
@@ -22,7 +24,23 @@ SKEW: Final = 60  # seconds that clocks may differ
 _LONGEST: Final = 8192  # characters of a token
 _LONGEST_SUBJECT: Final = 255
 _LEAST_RSA_BITS: Final = 2048
+_HALF: Final = re.compile(r"[\ud800-\udfff]")  # half a character, which no database takes
+_JTI: Final = re.compile(r"[!-~]{1,128}")
 _TYPES: Final = frozenset({None, "jwt", "at+jwt", "application/at+jwt"})
+
+
+class RefusedTokenError(NotSignedInError):
+    """A bearer token that proves nothing.
+
+    Attributes:
+        issuer: It claims to be this configured issuer's; None when it names another, or none.
+        subject: Only where the signature held, and the issuer is known.
+        token: Its ``jti``, likewise.
+    """
+
+    issuer: str | None = None
+    subject: str | None = None
+    token: str | None = None
 
 
 class KeysOfIssuer(Protocol):
@@ -33,10 +51,15 @@ class KeysOfIssuer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """Who a token speaks of. Nothing else in it is believed: no role, no name, no e-mail (SMART-36)."""
+    """Who a token speaks of. Nothing else in it is believed: no role, no name, no e-mail (SMART-36).
+
+    Attributes:
+        token: Its ``jti``, for the audit log (SEC-04); None where it has none that is short and printable.
+    """
 
     issuer: str
     subject: str
+    token: str | None = None
 
 
 class TokenCheck:
@@ -57,7 +80,7 @@ class TokenCheck:
         """Who sent it.
 
         Raises:
-            NotSignedInError: It proves nothing; the words say why, and nothing of the token.
+            RefusedTokenError: It proves nothing; the words say why, and nothing of the token.
             ServerError: The issuer's keys cannot be had.
         """
         if len(token) > _LONGEST:
@@ -67,16 +90,20 @@ class TokenCheck:
         except (JoseError, ValueError, TypeError, RecursionError):
             _refuse("is no JWT")
         algorithm, kid = _header(unproved.headers())
-        keys = self._issuers.get(_claimed_issuer(unproved.payload))
+        issuer = _claimed_issuer(unproved.payload)
+        keys = self._issuers.get(issuer)
         if keys is None:
             _refuse("comes from an issuer that is not configured")
-        jwk = keys.key(kid)
-        if jwk is None:
-            _refuse("is signed with a key that its issuer does not publish")
-        return self._claims(_proved(token, jwk, algorithm))
+        with _told(issuer=issuer):
+            jwk = keys.key(kid)
+            if jwk is None:
+                _refuse("is signed with a key that its issuer does not publish")
+            claims = _proved(token, jwk, algorithm)
+            with _told(subject=_subject(claims), token=_jti(claims)):
+                return self._claims(claims)
 
     def _claims(self, claims: Mapping[str, Any]) -> Signed:
-        issuer, subject, audience = claims.get("iss"), claims.get("sub"), claims.get("aud")
+        issuer, subject, audience = claims.get("iss"), _subject(claims), claims.get("aud")
         if audience != self._audience and not (isinstance(audience, list) and self._audience in audience):
             _refuse("is meant for another audience")
         now = self._clock()
@@ -84,9 +111,9 @@ class TokenCheck:
             _refuse("has expired")
         if not _moment(claims, "iat") <= now + SKEW or ("nbf" in claims and not _moment(claims, "nbf") <= now + SKEW):
             _refuse("is not valid yet")
-        if not isinstance(issuer, str) or not isinstance(subject, str) or not 0 < len(subject) <= _LONGEST_SUBJECT:
+        if not isinstance(issuer, str) or subject is None:
             _refuse("names no subject")
-        return Signed(issuer, subject)
+        return Signed(issuer, subject, _jti(claims))
 
 
 def _header(header: Mapping[str, Any]) -> tuple[str, str]:
@@ -135,5 +162,28 @@ def _moment(claims: Mapping[str, Any], name: str) -> float:
     return value
 
 
+def _subject(claims: Mapping[str, Any]) -> str | None:
+    subject = claims.get("sub")
+    if not isinstance(subject, str) or not 0 < len(subject) <= _LONGEST_SUBJECT or _HALF.search(subject):
+        return None
+    return subject
+
+
+def _jti(claims: Mapping[str, Any]) -> str | None:
+    jti = claims.get("jti")
+    return jti if isinstance(jti, str) and _JTI.fullmatch(jti) else None
+
+
+@contextmanager
+def _told(**known: str | None) -> Iterator[None]:
+    """A refusal within says what was known by then."""
+    try:
+        yield
+    except RefusedTokenError as refused:
+        for name, value in known.items():
+            setattr(refused, name, value)
+        raise
+
+
 def _refuse(why: str) -> NoReturn:
-    raise NotSignedInError(f"The bearer token {why}.") from None
+    raise RefusedTokenError(f"The bearer token {why}.") from None

@@ -3,42 +3,53 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from fhir_trial.contract.needs import needs_json
 from fhir_trial.errors import UnknownTrialError
 from fhir_trial.trials.model import Criterion, ResolvedTrial
-from fhir_trial.web.blueprints import StrictBlueprint, fails_with
+from fhir_trial.web.blueprints import StrictBlueprint, fails_with, in_path
 from fhir_trial.web.schemas import TRIAL_NAME, TrialList, TrialNeeds, TrialShown
 from fhir_trial.web.service import service
 from fhir_trial.web.signing_in import on_trial, own_trials
+
+_NAME: Final = in_path("name", TRIAL_NAME, "ID or ID@VERSION; without a version, the newest.", "nct06789107")
 
 blueprint = StrictBlueprint("trials", __name__, url_prefix="/api/trials", description="Trials and their criteria.")
 
 
 @blueprint.get("")
 @blueprint.response(200, TrialList)
-@fails_with(blueprint, 400, 401, 403, 429, 500)
+@fails_with(blueprint, 400, 401, 403, 429, 500, 503)
 def list_trials() -> dict[str, Any]:
-    """Every version of every trial; only the user's trials, where a grant names them."""
+    """Every version of every trial.
+
+    Only the user's trials, where a grant names them.
+    """
     trials = own_trials()
     files = [file for file in service().trials() if trials is None or file.trial in trials]
     return {"trials": [{"id": file.trial, "version": file.version, "dated": file.dated, "title": file.title} for file in files]}
 
 
-@blueprint.get("/<name>")
+@blueprint.get("/<name>", parameters=_NAME)
 @blueprint.response(200, TrialShown)
-@fails_with(blueprint, 400, 401, 403, 404, 429, 500)
+@fails_with(blueprint, 400, 401, 403, 404, 429, 500, 503)
 def show_trial(name: str) -> dict[str, Any]:
-    """A trial, by ID or ID@VERSION: the protocol's words, how they are read, the settings in force, what must be fetched."""
+    """A trial: its criteria, the settings in force, what must be fetched.
+
+    Each criterion has the protocol's own words, where they stand, and how they are read, in plain English.
+    """
     return trial_json(_trial(name))
 
 
-@blueprint.get("/<name>/needs")
+@blueprint.get("/<name>/needs", parameters=_NAME)
 @blueprint.response(200, TrialNeeds)
-@fails_with(blueprint, 400, 401, 403, 404, 429, 500)
+@fails_with(blueprint, 400, 401, 403, 404, 429, 500, 503)
 def show_needs(name: str) -> dict[str, Any]:
-    """What must be fetched of a patient: types, codes, windows; searches, scopes and exports are made of it."""
+    """What must be fetched of a patient, for a trial.
+
+    Types, codes and windows: searches, scopes and exports are made of it.
+    """
     return needs_json(_trial(name))
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
-from fhir_trial.audit import Actor, AuditAction, AuditEvent, AuditLog, AuditOutcome, JsonLinesAudit, patient_key
+from fhir_trial.audit import Actor, AuditAction, AuditLog, Journal, JsonLinesAudit, patient_key
 from fhir_trial.config import Settings
 from fhir_trial.screening.ports import AnswerBook
 from fhir_trial.sources.search_plan import trial_plan
@@ -21,28 +21,36 @@ from fhir_trial.transport.settings import ServerSettings
 from fhir_trial.trials.model import ResolvedTrial
 from fhir_trial.verdict.model import Verdict
 from fhir_trial.version import SOFTWARE
+from fhir_trial.wiring.asking import Asking
 from fhir_trial.wiring.clock import now
-from fhir_trial.wiring.kept import KeptPorts, open_kept
+from fhir_trial.wiring.keeping import Keeping, NotKeeping
+from fhir_trial.wiring.kept import open_kept
 from fhir_trial.wiring.library import knowing_our_own, screen_raw
-from fhir_trial.writeback import WriteBack, WriteResult, WriteSettings
+from fhir_trial.wiring.ports import KeptPorts
+from fhir_trial.wiring.recording import PatientSteps
+from fhir_trial.writeback import Action, WriteBack, WriteResult, WriteSettings
 from fhir_trial.writeback.routes import Route, open_route
 
 if TYPE_CHECKING:
     from fhir_trial.definitions.trial_files import TrialFile
+    from fhir_trial.inspection import ServerReport
 
 
 #: What the FHIR route writes.
 WRITTEN_TYPES = ("Observation", "Provenance", "ResearchStudy", "ResearchSubject")
 
-_Recorder = Callable[[AuditAction, str | None, AuditOutcome], None]
-
 
 @dataclass(frozen=True, slots=True)
 class Screening:
-    """A verdict, and what became of each resource that it was to be written as."""
+    """A verdict, and what became of each resource that it was to be written as.
+
+    Attributes:
+        id: Ours, of the screening as it is kept; None where nothing is kept.
+    """
 
     verdict: Verdict
     written: tuple[WriteResult, ...]
+    id: str | None = None
 
 
 class ScreeningService:
@@ -60,6 +68,8 @@ class ScreeningService:
         self._settings, self._answers = settings, answers
         self._kept = open_kept(settings)
         self._audit = audit or (self._kept.audit if self._kept else JsonLinesAudit())
+        self._keeping = Keeping(self._kept) if self._kept else NotKeeping()
+        self._asking = Asking(Journal(self._audit, now), settings.server_url)
         self._trials: dict[str, ResolvedTrial] = {}
         self._routes: dict[WriteSettings, Route] = {}
         self._opening = threading.Lock()
@@ -69,7 +79,9 @@ class ScreeningService:
     @property
     def ports(self) -> KeptPorts | None:
         """What the service can show of the store; None without one."""
-        return KeptPorts(self._kept, self._audit) if self._kept else None
+        if self._kept is None:
+            return None
+        return KeptPorts(self._kept, self._audit, self._settings, self.trial, self._route)
 
     @property
     def _server_settings(self) -> ServerSettings:
@@ -115,6 +127,21 @@ class ScreeningService:
         with FhirServer(impatient) as server:
             server.capabilities()
 
+    def inspect_server(self, trial: str, *, patients: int, actor: Actor, request: str) -> ServerReport:
+        """What the server does with the searches of a trial, tried on a few patients; nothing is written (DATA-20).
+
+        Raises:
+            UnknownTrialError, ServerError, AuditUnavailableError: As their names say.
+            NoBasisError: Nothing allows to read patients for this trial.
+        """
+        from fhir_trial.inspection import check_server
+
+        resolved = self.trial(trial)
+        steps = self._asking.about(actor, request, None, resolved.trial.id, resolved.trial.version)
+        with steps.begin(AuditAction.SEARCH_CANDIDATES, "Patient"):
+            self._keeping.admit_counting(resolved)
+            return check_server(self._server, resolved, patients=patients, write_back=self._settings.write_back)
+
     def screen(
         self,
         patient: str,
@@ -137,22 +164,31 @@ class ScreeningService:
             UnknownTrialError, PatientNotFoundError, ServerError, WriteRefusedError, AuditUnavailableError: As their names say.
         """
         resolved = self.trial(trial)
-        record = self._recorder(patient, resolved, request, actor)
-        record(AuditAction.READ_PATIENT, "Patient", AuditOutcome.BEGUN)
-        try:
-            raw = ServerSource(self._server).patient(patient, resolved.needs)
-        except Exception:
-            record(AuditAction.READ_PATIENT, "Patient", AuditOutcome.FAILED)
-            raise
-        record(AuditAction.READ_PATIENT, "Patient", AuditOutcome.DONE)
-        verdict = screen_raw(raw, resolved, as_of=as_of, first_dose=first_dose, answers=self._answers)
-        record(AuditAction.SCREEN, None, AuditOutcome.DONE)
+        key = patient_key(self._settings.tenant, self._server.base, patient)
+        who = actor or Actor(tenant=self._settings.tenant, subject="fhir-trial service")
+        steps = self._asking.about(who, request, key, resolved.trial.id, resolved.trial.version)
+        with steps.begin(AuditAction.SCREEN):
+            basis = self._keeping.admit(key, resolved)
+            with steps.begin(AuditAction.READ_PATIENT, "Patient"):
+                raw = ServerSource(self._server).patient(patient, resolved.needs)
+            verdict = screen_raw(
+                raw, resolved, as_of=as_of, first_dose=first_dose, answers=self._answers or self._keeping.answers
+            )
+            kept = self._keeping.keep(verdict, raw, resolved, basis, steps.event)
+        self._keeping.admit(key, resolved)  # a basis may have ended meanwhile, a patient may have opted out
+        return Screening(verdict, self._written(verdict, resolved, steps, write=write), kept)
 
-        def witness(action: str, target: str, outcome: str) -> None:
-            record(AuditAction(action), target, AuditOutcome(outcome))
-
-        route = self._route(resolved)
-        return Screening(verdict, route.write(verdict, resolved, now=now(), witness=witness, dry_run=not write))
+    def _written(self, verdict: Verdict, trial: ResolvedTrial, steps: PatientSteps, *, write: bool) -> tuple[WriteResult, ...]:
+        """What became of the verdict on the server; what stands there of earlier ones is read first, and that is a step too."""
+        key = steps.event.patient or ""
+        held_back = self._keeping.held_back(key, trial)
+        if held_back is not None:
+            return (WriteResult(verdict.patient, Action.WITHHELD, held_back),)
+        route = self._route(trial)
+        reads = self._settings.write_back is not WriteBack.OFF
+        with steps.begin(AuditAction.READ_PATIENT, "ResearchSubject") if reads else nullcontext(), steps.witness() as witness:
+            episode = self._keeping.episode(key, trial)
+            return route.write(verdict, trial, now=now(), witness=witness, dry_run=not write, episode=episode)
 
     def _route(self, trial: ResolvedTrial) -> Route:
         """One for all trials of the site, since it writes one verdict after another.
@@ -178,23 +214,3 @@ class ScreeningService:
             note_code=self._settings.note_code or "",
             export_folder=self._settings.export_folder,
         )
-
-    def _recorder(self, patient: str, trial: ResolvedTrial, request: str, actor: Actor | None) -> _Recorder:
-        """Records one step after another on this patient, for this trial."""
-        event = AuditEvent(
-            at=now(),
-            actor=actor or Actor(tenant=self._settings.tenant, subject="fhir-trial service"),
-            action=AuditAction.READ_PATIENT,
-            outcome=AuditOutcome.BEGUN,
-            patient=patient_key(self._settings.tenant, self._server.base, patient),
-            trial=trial.trial.id,
-            criteria=trial.trial.version,
-            software=SOFTWARE,
-            request=request,
-            source="api",
-        )
-
-        def record(action: AuditAction, target: str | None, outcome: AuditOutcome) -> None:
-            self._audit.record(replace(event, at=now(), action=action, target=target, outcome=outcome))
-
-        return record

@@ -21,6 +21,7 @@ from fhir_trial.writeback.memory_outbox import MemoryOutbox
 from fhir_trial.writeback.outbox import Outbox
 from fhir_trial.writeback.sending import Witness, WriteResult, no_witness
 from fhir_trial.writeback.settings import Observations, WriteBack, WriteSettings
+from fhir_trial.writeback.standing import HeldSubject, held_subject
 from fhir_trial.writeback.writer import Writer
 
 
@@ -54,7 +55,7 @@ class Route(Protocol):
 
         Raises:
             ServerError: The server failed.
-            OSError: A file could not be written.
+            ExportError: A file could not be written.
         """
         ...
 
@@ -63,6 +64,10 @@ class FhirRoute(Writer):
     """Subject, result and Provenance as FHIR resources, step by step or in one transaction."""
 
     name = "fhir"
+
+    def held(self, patient: str, trial: ResolvedTrial, episode: int) -> HeldSubject | None:
+        """Where the patient stands by the server's account; see ``held_subject``."""
+        return held_subject(self._server, self._settings, trial, patient, episode)
 
 
 class NoRoute:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -17,18 +17,15 @@ from fhir_trial.cli.main import main
 from fhir_trial.config import Settings
 from fhir_trial.errors import UsageError
 from fhir_trial.sandbox import Sandbox
-from fhir_trial.store import new_key_line, verify
+from fhir_trial.store import verify
 from fhir_trial.store.tables import AuditRow
 from fhir_trial.transport.connection import StoppedError
 from fhir_trial.web import create_app
-from fhir_trial.wiring.kept import Kept, open_kept
 from fhir_trial.wiring.service import Screening, ScreeningService
-from fhir_trial.writeback import Action, Observations, WriteBack
+from fhir_trial.writeback import Action
+from tests.functional.stores import NOW, TRIAL, kept, store_settings, with_basis
 
 pytestmark = pytest.mark.server
-
-TRIAL = "nct06789107"
-NOW = datetime(2026, 3, 2, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
@@ -39,28 +36,11 @@ def logs_as_before() -> Iterator[None]:
 
 @pytest.fixture
 def settings(fhir: Sandbox, tmp_path: Path) -> Settings:
-    keys = tmp_path / "keys"
-    keys.touch(mode=0o600)
-    keys.write_text(new_key_line("k1"))
-    return Settings(
-        server=fhir.base_url,
-        tenant=tmp_path.name,
-        write_back=WriteBack.WORK_LIST,
-        create_study=True,
-        observations=Observations.ALL,
-        database=f"sqlite:///{tmp_path / 'store.db'}",
-        keys_file=keys,
-    )
+    return with_basis(store_settings(fhir, tmp_path))
 
 
 def screened(service: ScreeningService, patient: str) -> Screening:
     return service.screen(patient, TRIAL, as_of=date(2026, 3, 2), first_dose=None, write=True, request="r")
-
-
-def kept(settings: Settings) -> Kept:
-    opened = open_kept(settings)
-    assert opened is not None
-    return opened
 
 
 def test_after_a_restart_nothing_is_written_again(settings: Settings, jane: str) -> None:
@@ -148,11 +128,12 @@ def test_the_command_line_stops_resumes_and_checks(
     assert kept(settings).switch.is_stopped()
     assert run("resume", "--who", "Li", "--why", "mended") == 0
     assert not kept(settings).switch.is_stopped()
-    assert run("rewrap") == 0
+    assert run("rewrap", "--who", "Li") == 0
     capsys.readouterr()
     assert run("verify-audit") == 0
     head = capsys.readouterr().out.strip()
-    assert head.startswith("2:")
-    assert run("verify-audit", "--head", "9:abc") == 1
+    assert head.startswith("7:"), "three steps, and the intent of the fourth"
+    assert run("verify-audit", "--head", head) == 0
+    assert run("verify-audit", "--head", f"3:{head[2:]}") == 1
     assert run("verify-audit", "--head", "x") == 2
     assert run("new-key", "k2") == 0

@@ -26,6 +26,7 @@ from fhir_trial.store import (
     new_key_line,
     open_store,
     read_keyring,
+    rewrap,
     verify,
 )
 from fhir_trial.store.chain import Head
@@ -69,29 +70,35 @@ class TestOutbox:
         outbox = StoreOutbox(engine, keys)
         number = outbox.intend(INTENT, NOW)
 
-        outbox.mark(number, IntentState.SENT, NOW)
-        outbox.mark(number, IntentState.CONFIRMED, NOW + timedelta(seconds=1), reference="Observation/9", version="3")
+        outbox.mark(number, IntentState.SENT, NOW, tenant="north")
+        outbox.mark(
+            number, IntentState.CONFIRMED, NOW + timedelta(seconds=1), tenant="north", reference="Observation/9", version="3"
+        )
 
         assert list(outbox.interrupted("north", SERVER)) == []
-        assert outbox.version(SERVER, "Observation/9") == "3"
-        assert outbox.version(SERVER, "Observation/8") is None
-        assert outbox.version("https://other.example.invalid/fhir", "Observation/9") is None
+        assert outbox.version("north", SERVER, "Observation/9") == "3"
+        assert outbox.version("north", SERVER, "Observation/8") is None
+        assert outbox.version("north", "https://other.example.invalid/fhir", "Observation/9") is None
 
     def test_a_version_that_a_person_wrote_is_not_ours(self, engine: Engine, keys: Keyring) -> None:
         outbox = StoreOutbox(engine, keys)
-        outbox.mark(outbox.intend(INTENT, NOW), IntentState.CONFIRMED, NOW, reference="Observation/9", version="1")
+        outbox.mark(
+            outbox.intend(INTENT, NOW), IntentState.CONFIRMED, NOW, tenant="north", reference="Observation/9", version="1"
+        )
 
         persons = replace(INTENT, key="person-1")
-        outbox.mark(outbox.intend(persons, NOW), IntentState.CONFIRMED, NOW, reference="Observation/9", version=None)
+        outbox.mark(
+            outbox.intend(persons, NOW), IntentState.CONFIRMED, NOW, tenant="north", reference="Observation/9", version=None
+        )
 
-        assert outbox.version(SERVER, "Observation/9") is None
+        assert outbox.version("north", SERVER, "Observation/9") is None
 
     def test_a_closed_intent_is_not_opened_again(self, engine: Engine, keys: Keyring) -> None:
         outbox = StoreOutbox(engine, keys)
         first = outbox.intend(INTENT, NOW)
         second = outbox.intend(replace(INTENT, key="key-2"), NOW)
 
-        outbox.mark(first, IntentState.SENT, NOW)
+        outbox.mark(first, IntentState.SENT, NOW, tenant="north")
 
         assert [kept.number for kept in outbox.interrupted("north", SERVER)] == [second]
 
@@ -99,11 +106,25 @@ class TestOutbox:
         outbox = StoreOutbox(engine, keys)
         number = outbox.intend(INTENT, NOW)
 
-        outbox.mark(number, IntentState.SENT, NOW)
-        outbox.mark(number, IntentState.SENT, NOW, note="The server was busy.")
+        outbox.mark(number, IntentState.SENT, NOW, tenant="north")
+        outbox.mark(number, IntentState.SENT, NOW, tenant="north", note="The server was busy.")
 
         (kept,) = outbox.interrupted("north", SERVER)
         assert (kept.attempts, kept.note) == (2, "The server was busy.")
+
+    def test_a_tenant_moves_its_own_alone(self, engine: Engine, keys: Keyring) -> None:
+        """SEC-13."""
+        outbox = StoreOutbox(engine, keys)
+        number = outbox.intend(INTENT, NOW)
+
+        with pytest.raises(LookupError):
+            outbox.mark(number, IntentState.CONFIRMED, NOW, tenant="south", reference="Observation/9", version="3")
+        with pytest.raises(LookupError):
+            outbox.mark(number + 1, IntentState.FAILED, NOW, tenant="north")
+        assert [kept.number for kept in outbox.interrupted("north", SERVER)] == [number]
+        outbox.mark(number, IntentState.CONFIRMED, NOW, tenant="north", reference="Observation/9", version="3")
+
+        assert outbox.version("south", SERVER, "Observation/9") is None
 
     def test_a_tenant_sees_its_own_alone(self, engine: Engine, keys: Keyring) -> None:
         """SEC-13."""
@@ -169,8 +190,8 @@ class TestSealing:
         StoreOutbox(engine, keys).intend(INTENT, NOW)
         both = Keyring("k2", {"k2": b"2" * 32, **keys.keys})
 
-        assert StoreOutbox(engine, both).rewrap("north") == 1
-        assert StoreOutbox(engine, both).rewrap("north") == 0
+        assert rewrap(engine, both, "north") == 1
+        assert rewrap(engine, both, "north") == 0
 
         (kept,) = StoreOutbox(engine, Keyring("k2", {"k2": b"2" * 32})).interrupted("north", SERVER)
         assert kept.intent == INTENT

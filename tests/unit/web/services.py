@@ -9,12 +9,32 @@ from typing import Any
 from fhir_trial.audit import Actor
 from fhir_trial.definitions.trial_files import TrialFile
 from fhir_trial.errors import UnknownTrialError
+from fhir_trial.inspection import ServerReport
+from fhir_trial.inspection.findings import LocalWords
 from fhir_trial.terminology import load_terminology, mappings_folder
 from fhir_trial.trials.model import ResolvedTrial
 from fhir_trial.wiring.service import Screening
 from fhir_trial.writeback import Action, WriteResult
 from tests.unit.writeback.verdicts import criterion, trial, verdict
 
+REPORT = ServerReport(
+    server="https://ehr.example.invalid/fhir",
+    fhir_version="4.0.1",
+    software=None,
+    access="The server asks nobody who they are.",
+    scopes=(),
+    trial="nct00000000",
+    version="v1",
+    sample=0,
+    sampled_by="nobody",
+    misses={},
+    types=(),
+    criteria=(),
+    write_back=(),
+    write_remarks=(),
+    local=LocalWords(),
+    todo=("Name test patients.",),
+)
 SUBJECT = WriteResult("ResearchSubject/1", Action.CREATED, "Undecided: for the work list.")
 
 
@@ -47,6 +67,10 @@ class FakeService:
 
     def check_server(self) -> None:
         self._fail()
+
+    def inspect_server(self, trial: str, *, patients: int, actor: Actor, request: str) -> ServerReport:
+        self._fail()
+        return REPORT
 
     def screen(
         self,

@@ -1,13 +1,20 @@
 """What is plugged in beside screening, from memory."""
 
-from collections.abc import Mapping, Sequence
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
-from fhir_trial.audit import Actor, AuditUnavailableError
+from fhir_trial.audit import Actor, AuditEvent, AuditUnavailableError
+from fhir_trial.audit.exported import Head
+from fhir_trial.audit.refusals import RefusedSignIns
+from fhir_trial.audit.unfinished import Unfinished
 from fhir_trial.errors import FhirTrialError
-from fhir_trial.web.service import Decision, Ports, Trials
+from fhir_trial.people.deciding import Decision
+from fhir_trial.people.statuses import Standing, Status
+from fhir_trial.web.service import Ports, Trials
 from fhir_trial.writeback import Action, WriteResult
 from fhir_trial.writeback.outbox import Intent, IntentState, Kept
 from tests.unit.web.identities import ISSUER
@@ -15,6 +22,7 @@ from tests.unit.web.identities import ISSUER
 AT = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 PATIENT = "pt-00000000000000aa"
 TRIAL = "nct00000000"
+SHOWN = "st-0123456789abcdef0123456789abcdef"
 FOREIGN = "nct11111111"
 VERDICT = {"as_of": "2026-03-02", "overall": "indeterminate", "criteria": [{"id": "C1"}, {"id": "C2"}]}
 
@@ -99,9 +107,37 @@ class FakeAnswers:
         return [one for one in self.kept if (one.patient, one.trial) == (patient, trial)]
 
 
+@dataclass(frozen=True)
+class StoredStep:
+    status: Status = Status.CONTACTED
+    episode: int = 1
+    reason_code: str | None = None
+    reason: str | None = "Telephoned."
+    since: date = date(2026, 3, 2)
+    issuer: str | None = ISSUER
+    subject: str = "u1"
+    at: datetime = AT
+    state: str = "written"
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class StoredPlace:
+    standing: Standing = field(default_factory=lambda: Standing(Status.CONTACTED))
+    enrolment: str | None = "candidate"
+    differs: bool = False
+    possible: tuple[Status, ...] = (Status.CONSENTED, Status.DECLINED)
+    may_reopen: bool = False
+    token: str = SHOWN
+    history: tuple[StoredStep, ...] = (StoredStep(),)
+
+
 @dataclass
 class FakeDecisions:
     made: list[dict[str, Any]] = field(default_factory=list)
+
+    def standing(self, patient: str, trial: str, actor: Actor, request: str) -> StoredPlace | None:
+        return StoredPlace() if patient == PATIENT else None
 
     def decide(self, patient: str, trial: str, *, to: Decision, actor: Actor, request: str) -> Sequence[WriteResult] | None:
         if patient != PATIENT:
@@ -146,13 +182,33 @@ class Checked:
     intact: bool = True
     events: int = 12
     first_broken: int | None = None
+    head: Head = field(default_factory=lambda: Head(12, "a" * 64))
+    unfinished: tuple[Unfinished, ...] = ()
+
+
+@dataclass
+class FakeLog:
+    events: list[AuditEvent] = field(default_factory=list)
+    is_full: bool = False
+
+    def record(self, event: AuditEvent) -> None:
+        if self.is_full:
+            raise AuditUnavailableError("The audit log cannot be written, so nothing was done.")
+        self.events.append(event)
 
 
 @dataclass
 class FakeTrail:
     found: Checked = field(default_factory=Checked)
+    heads: list[Head] = field(default_factory=list)
+    log: FakeLog = field(default_factory=FakeLog)
+    refusals: RefusedSignIns = field(init=False)
 
-    def verify(self, actor: Actor, request: str) -> Checked:
+    def __post_init__(self) -> None:
+        self.refusals = RefusedSignIns(self.log, lambda: AT, most=3)
+
+    def verify(self, actor: Actor, request: str, heads: Collection[Head] = ()) -> Checked:
+        self.heads += heads
         return self.found
 
 

@@ -7,16 +7,17 @@ from flask.testing import FlaskClient
 
 from fhir_trial.config import Settings
 from fhir_trial.errors import FhirTrialError
+from fhir_trial.people.deciding import Decision
 from fhir_trial.web import create_app
 from fhir_trial.web.kept_schemas import STATUSES
-from fhir_trial.web.service import Decision, Ports
+from fhir_trial.web.service import Ports
 from fhir_trial.web.signing_in import User
 from tests.unit.web.conftest import issues
 from tests.unit.web.services import FakeService
-from tests.unit.web.stores import FOREIGN, PATIENT, TRIAL, VERDICT, Checked, FakeDatabase, FakeTrail, all_ports
+from tests.unit.web.stores import FOREIGN, PATIENT, SHOWN, TRIAL, VERDICT, FakeDatabase, all_ports
 
 ANSWER = {"screening": "s1", "criterion": "C1", "answer": "met", "reason": "Seen on paper."}
-DECISION = {"patient": PATIENT, "trial": TRIAL, "status": "eligible", "reason": "All met."}
+DECISION = {"patient": PATIENT, "trial": TRIAL, "status": "eligible", "reason": "All met.", "shown": SHOWN}
 
 
 @pytest.fixture
@@ -44,10 +45,11 @@ UNPLUGGED = [
     ("POST", "/api/answers", ANSWER),
     ("GET", f"/api/answers?patient={PATIENT}&trial={TRIAL}", None),
     ("POST", "/api/decisions", DECISION),
+    ("GET", f"/api/patients/{PATIENT}/standing?trial={TRIAL}", None),
     ("GET", "/api/outbox", None),
     ("POST", "/api/stop", {"reason": "A fault."}),
     ("POST", "/api/resume", {"reason": "Mended."}),
-    ("GET", "/api/audit/verify", None),
+    ("POST", "/api/audit/verify", {}),
 ]
 
 
@@ -198,17 +200,19 @@ def test_a_decision_goes_back_to_the_server_and_says_what_became_of_it(asking: F
         "written": [{"reference": "ResearchSubject/1", "action": "updated", "reason": "A person decided."}]
     }
     (made,) = ports.decisions.made
-    assert (made["trial"], made["to"]) == (TRIAL, Decision("eligible", None, "All met.", new_episode=False))
+    assert (made["trial"], made["to"]) == (TRIAL, Decision("eligible", None, "All met.", new_episode=False, shown=SHOWN))
     assert made["actor"].subject == "local"
 
 
 def test_a_decision_may_have_a_coded_reason_and_begin_anew(asking: FlaskClient, ports: Any) -> None:
     asking.post("/api/decisions", json={**DECISION, "status": "declined", "reason_code": "too-far", "new_episode": True})
 
-    assert ports.decisions.made[0]["to"] == Decision("declined", "too-far", "All met.", new_episode=True)
+    assert ports.decisions.made[0]["to"] == Decision("declined", "too-far", "All met.", new_episode=True, shown=SHOWN)
 
 
-@pytest.mark.parametrize("change", [{"reason_code": "because"}, {"new_episode": "true"}, {"reason": None}])
+@pytest.mark.parametrize(
+    "change", [{"reason_code": "because"}, {"new_episode": "true"}, {"reason": None}, {"shown": "st-1"}, {"since": "soon"}]
+)
 def test_a_decision_that_does_not_fit_is_not_made(asking: FlaskClient, ports: Any, change: dict[str, Any]) -> None:
     assert asking.post("/api/decisions", json={**DECISION, **change}).status_code == 422
     assert ports.decisions.made == []
@@ -222,6 +226,26 @@ def test_no_person_writes_what_only_the_machine_writes(asking: FlaskClient, port
     assert answer.status_code == 422
     assert ports.decisions.made == []
     assert status not in STATUSES
+
+
+def test_who_decides_is_shown_where_the_patient_stands_and_what_may_follow(asking: FlaskClient) -> None:
+    answer = asking.get(f"/api/patients/{PATIENT}/standing?trial={TRIAL}")
+
+    shown = answer.get_json()
+    assert {name: shown[name] for name in ("status", "on_server", "differs", "possible", "shown")} == {
+        "status": "contacted",
+        "on_server": "candidate",
+        "differs": False,
+        "possible": ["consented", "declined"],
+        "shown": SHOWN,
+    }
+    (step,) = shown["history"]
+    assert (step["subject"], step["reason"], step["state"]) == ("u1", "Telephoned.", "written")
+
+
+@pytest.mark.parametrize("key", ["pt-00000000000000bb", "Patient-1"])
+def test_nobody_stands_anywhere_who_was_not_screened(asking: FlaskClient, key: str) -> None:
+    assert asking.get(f"/api/patients/{key}/standing?trial={TRIAL}").status_code == 404
 
 
 def test_a_decision_about_nobody_is_not_found(asking: FlaskClient) -> None:
@@ -265,16 +289,6 @@ def test_stopping_and_resuming_need_a_reason_and_a_name(asking: FlaskClient, por
         ("stop", "Wrong results.", "local", "admin"),
         ("resume", "Mended.", "local", "admin"),
     ]
-
-
-@pytest.mark.usefixtures("as_everybody")
-@pytest.mark.parametrize("found", [Checked(), Checked(False, 12, 7)])
-def test_the_audit_log_is_verified(service: FakeService, found: Checked) -> None:
-    asking = create_app(Settings(), service, all_ports(audit=FakeTrail(found))).test_client()
-
-    answer = asking.get("/api/audit/verify").get_json()
-
-    assert answer == {"intact": found.intact, "events": 12, "first_broken": found.first_broken}
 
 
 def test_without_its_database_the_service_is_not_ready(service: FakeService) -> None:

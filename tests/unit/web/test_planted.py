@@ -93,6 +93,7 @@ def test_no_route_of_ours_takes_an_id_of_the_hospitals_in_its_address(client: Fl
         "/api/trials/<name>/needs",
         "/api/screenings/<identity>",
         "/api/patients/<key>/screenings",
+        "/api/patients/<key>/standing",
     }
 
 

@@ -19,7 +19,7 @@ from fhir_trial.web.service import Ports
 from tests.unit.web.conftest import issues
 from tests.unit.web.identities import AUDIENCE, ISSUER, OTHER, STRANGER, claims, jwks, token
 from tests.unit.web.services import FakeService
-from tests.unit.web.stores import FOREIGN, PATIENT, TRIAL, FakeGrants, FakeKeys, all_ports
+from tests.unit.web.stores import FOREIGN, PATIENT, SHOWN, TRIAL, FakeGrants, FakeKeys, all_ports
 
 KEYS = "https://keys.example.invalid/jwks"
 OTHER_KEYS = "https://keys.example.invalid/other"
@@ -37,16 +37,21 @@ CALLS: dict[str, tuple[str, dict[str, Any] | None]] = {
     "screenings.screen": ("/api/screenings", {"patient": "Patient/p1", "trial": TRIAL}),
     "screenings.show_screening": ("/api/screenings/s1", None),
     "patients.list_screenings": (f"/api/patients/{PATIENT}/screenings", None),
+    "patients.show_standing": (f"/api/patients/{PATIENT}/standing?trial={TRIAL}", None),
+    "server_check.check": ("/api/server-check", {"trial": TRIAL}),
     "answers.give_answer": (
         "/api/answers",
         {"screening": "s1", "criterion": "C1", "answer": "met", "reason": "Seen on paper."},
     ),
     "answers.list_answers": (f"/api/answers?patient={PATIENT}&trial={TRIAL}", None),
-    "decisions.decide": ("/api/decisions", {"patient": PATIENT, "trial": TRIAL, "status": "eligible", "reason": "All met."}),
+    "decisions.decide": (
+        "/api/decisions",
+        {"patient": PATIENT, "trial": TRIAL, "status": "eligible", "reason": "All met.", "shown": SHOWN},
+    ),
     "outbox.list_outbox": ("/api/outbox", None),
     "switch.stop": ("/api/stop", {"reason": "A fault."}),
     "switch.resume": ("/api/resume", {"reason": "Mended."}),
-    "audit.verify": ("/api/audit/verify", None),
+    "audit.verify": ("/api/audit/verify", {}),
 }
 
 #: Written out, so that a change of a rule is a change of two files: S screener, C coordinator, I investigator, D data manager,
@@ -59,6 +64,8 @@ ALLOWED = {
     "screenings.screen": "SCI",
     "screenings.show_screening": "SCID",
     "patients.list_screenings": "SCID",
+    "patients.show_standing": "SCID",
+    "server_check.check": "D",
     "answers.give_answer": "CI",
     "answers.list_answers": "SCID",
     "decisions.decide": "CI",

@@ -108,6 +108,7 @@ def upgrade() -> None:
         sa.Column("note", sa.String(1000)),
         sa.Column("reference", sa.String(200)),
         sa.Column("subject_version", sa.String(100)),
+        sa.Column("settled_at", Instant()),
         sa.Column("seal", sa.String(32), nullable=False),
         sa.Column("sealed_patient", sa.LargeBinary(), nullable=False),
         sa.Column("sealed_reason", sa.LargeBinary()),

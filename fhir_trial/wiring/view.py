@@ -1,0 +1,113 @@
+"""What a person sees before they decide about a patient's status: what is kept here beside what the FHIR server says."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fhir_trial.people.statuses import REOPENED, TRANSITIONS, Standing, Status
+from fhir_trial.writeback.codes import FLAGGED
+from fhir_trial.writeback.enrolment import ENROLMENT_CODES, enrolment_code
+from fhir_trial.writeback.standing import HeldSubject
+
+if TYPE_CHECKING:
+    from fhir_trial.store import Step
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A patient's place on a trial.
+
+    Attributes:
+        standing: By the last step that counts; else by the machine's flag on the server.
+        step: The last step that counts.
+        held: The ResearchSubject on the server; None where there is none, or nothing is written there.
+        history: Every step, oldest first.
+    """
+
+    standing: Standing
+    step: Step | None
+    held: HeldSubject | None
+    history: tuple[Step, ...]
+
+    @property
+    def enrolment(self) -> str | None:
+        """What the server says."""
+        return self.held.enrolment if self.held else None
+
+    @property
+    def token(self) -> str:
+        """Stands for all that a decision rests on: the last step, and the subject in its version."""
+        held = (self.held.reference, self.held.version or "", self.held.enrolment or "") if self.held else ()
+        parts = (str(self.step.number) if self.step else "", *held)
+        return "st-" + hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+    @property
+    def unsent(self) -> Step | None:
+        """The last step, while the server does not have it."""
+        return self.step if self.step is not None and self.step.state.is_open else None
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the server says just what is kept here."""
+        status = self.standing.status
+        return (
+            self.held is not None
+            and status is not None
+            and enrolment_code(status, is_registered=self.standing.is_registered) == self.held.enrolment
+        )
+
+    @property
+    def differs(self) -> bool:
+        """Whether the EHR says something else than what is kept here, so that a person must take it over first.
+
+        The machine's flag beside a person's step is only a step that has not arrived yet.
+        """
+        if self.held is None or self.held.enrolment == FLAGGED:
+            return False
+        return not self.agrees and not self._is_on_its_way
+
+    @property
+    def _is_on_its_way(self) -> bool:
+        """Whether the server still says what was before a step that it does not have yet."""
+        step, held = self.unsent, self.held
+        if step is None or step.before is None or held is None:
+            return False
+        return held.enrolment in ENROLMENT_CODES[step.before]
+
+    @property
+    def possible(self) -> tuple[Status, ...]:
+        """What a person may decide now: the steps that may follow; or, where the EHR differs, what it can mean."""
+        if self.held is not None and self.differs:
+            return tuple(dict.fromkeys(status for status, _ in meanings(self.held.enrolment)))
+        following = TRANSITIONS[self.standing.status]
+        return tuple(status for status in Status if status in following and status is not Status.POTENTIAL)
+
+    @property
+    def may_reopen(self) -> bool:
+        """Whether a new episode may begin."""
+        return not self.differs and self.standing.status in REOPENED
+
+
+def view_of(standing: Standing, step: Step | None, held: HeldSubject | None, history: tuple[Step, ...]) -> View:
+    """The standing kept; where no person has taken a step, the machine's flag on the server is one."""
+    flagged = step is None and held is not None and held.enrolment == FLAGGED
+    return View(Standing(Status.POTENTIAL) if flagged else standing, step, held, history)
+
+
+def meanings(enrolment: str | None) -> tuple[tuple[Status, bool], ...]:
+    """The statuses that an enrolment of the server can stand for, and whether the patient was registered."""
+    return tuple(
+        (status, is_registered)
+        for status, codes in ENROLMENT_CODES.items()
+        for is_registered in (False, True)
+        if codes[is_registered] == enrolment and status is not Status.POTENTIAL and _makes_sense(status, is_registered)
+    )
+
+
+def _makes_sense(status: Status, is_registered: bool) -> bool:
+    """Before registration nobody is on study; after it nobody is being contacted."""
+    if status in (Status.WITHDRAWN, Status.DECEASED):
+        return True
+    return is_registered is (status in (Status.ON_STUDY, Status.FOLLOW_UP, Status.OFF_STUDY))
