@@ -112,6 +112,7 @@ UV := $(BIN)/uv --quiet pip compile pyproject.toml --universal --generate-hashes
 	--custom-compile-command 'make lock' --upgrade
 lock: $(READY)  ## compiles requirements/*.txt anew from pyproject.toml
 	$(UV) --output-file requirements/base.txt
+	$(UV) --extra postgres --output-file requirements/service.txt
 	$(UV) --extra sandbox --output-file requirements/sandbox.txt
 	$(UV) --extra sandbox --extra postgres --group dev --output-file requirements/dev.txt
 	$(BIN)/uv --quiet pip compile --group build --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
