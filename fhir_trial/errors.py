@@ -86,6 +86,12 @@ class ConflictError(FatalServerError):
     issue_type = "conflict"
 
 
+class StoreUnavailableError(FhirTrialError):
+    """What is kept cannot be read or written now: the database does not answer, or is locked. Retry."""
+
+    issue_type = "transient"
+
+
 class WriteRefusedError(FhirTrialError):
     """A resource of ours is not fit to be sent, or the settings forbid sending it."""
 

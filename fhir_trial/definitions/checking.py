@@ -72,6 +72,7 @@ def check_site(name: str, mappings: Path, terminology: Terminology) -> list[Defi
 def _problems(source: YamlFile, resolved: ResolvedTrial) -> Iterator[Problem]:
     yield from _settings(source)
     yield from _codes(source.content, ())
+    yield from _candidates(resolved)
     rules = []
     for index, criterion in enumerate(resolved.trial.criteria):
         written = with_settings(source.content["criteria"][index]["rule"], resolved.settings)
@@ -79,9 +80,23 @@ def _problems(source: YamlFile, resolved: ResolvedTrial) -> Iterator[Problem]:
     yield from rule_problems(rules, resolved)
 
 
+def _candidates(resolved: ResolvedTrial) -> Iterator[Problem]:
+    """Value sets of the candidates that are not there, and such as no criterion looks at."""
+    rule = resolved.trial.candidates
+    if rule is None:
+        return
+    known = list(resolved.terminology.value_sets)
+    read = {name for need in resolved.needs.needs if need.resource_type == "Condition" for name in need.value_sets}
+    for index, name in enumerate(rule.value_sets):
+        if name not in known:
+            yield Problem(("candidates", "value_sets", index), f"Unknown value set '{name}'.{nearest(name, known)}")
+        elif name not in read:
+            yield Problem(("candidates", "value_sets", index), f"No criterion looks for a diagnosis of '{name}'.")
+
+
 def _settings(source: YamlFile) -> Iterator[Problem]:
     """Settings that nobody uses, and defaults that their own declaration forbids."""
-    used = set(_settings_used(source.content["criteria"]))
+    used = set(_settings_used([source.content["criteria"], source.content.get("candidates")]))
     for name, setting in declared_settings(source).items():
         if name not in used:
             yield Problem(("settings", name), f"Setting '{name}' is used by no criterion.")

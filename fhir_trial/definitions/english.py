@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from textwrap import fill
 
+from fhir_trial.trials.candidates import CandidateRule
 from fhir_trial.trials.model import Criterion, ResolvedTrial, Stage
 
 _WIDTH = 110
@@ -22,6 +23,9 @@ def _lines(resolved: ResolvedTrial) -> Iterator[str]:
     if resolved.settings:
         yield ""
         yield _indented("Settings: " + ", ".join(f"{name}={value}" for name, value in resolved.settings.items()), "")
+    if trial.candidates is not None:
+        yield ""
+        yield from _candidates(trial.candidates)
     for criterion in trial.criteria:
         yield ""
         yield from _criterion(criterion)
@@ -31,6 +35,13 @@ def _lines(resolved: ResolvedTrial) -> Iterator[str]:
     if trial.questions:
         yield ""
         yield from (_indented(f"Open question: {question}", "") for question in trial.questions)
+
+
+def _candidates(rule: CandidateRule) -> Iterator[str]:
+    ways = "by code or by words" if rule.words else "by code"
+    sets = ", ".join(rule.value_sets)
+    yield _indented(f"Candidates: whoever has a diagnosis of value set {sets}, {ways}, whatever its status.", "")
+    yield _indented(f"Not seen: {rule.misses}", "")
 
 
 def _criterion(criterion: Criterion) -> Iterator[str]:

@@ -34,6 +34,14 @@ class CodingSchema(DefinitionSchema):
     display = fields.String(required=True, validate=_filled)
 
 
+class CandidatesSchema(DefinitionSchema):
+    """Who is worth screening, where a whole population is looked through."""
+
+    value_sets = fields.List(fields.String(validate=_filled), required=True, validate=validate.Length(min=1))
+    words = OneOf(["count", "ignore"], required=True)
+    misses = fields.String(required=True, validate=_filled)
+
+
 class SettingSchema(DefinitionSchema):
     """A named alternative: a whole number (with its least and greatest) or one of some words."""
 
@@ -71,6 +79,7 @@ class TrialSchema(DefinitionSchema):
     identifiers = fields.List(fields.Nested(IdentifierSchema), required=True, validate=validate.Length(min=1))
     former_identifiers = fields.List(fields.Nested(IdentifierSchema), load_default=list)
     condition = fields.Nested(CodingSchema, load_default=None)
+    candidates = fields.Nested(CandidatesSchema, load_default=None)
     settings = fields.Dict(keys=fields.String(validate=_NAME), values=fields.Nested(SettingSchema), load_default=dict)
     not_evaluated = fields.List(fields.String(validate=_filled), load_default=list)
     questions = fields.List(fields.String(validate=_filled), load_default=list)

@@ -16,11 +16,12 @@ from fhir_trial.definitions.kinds import messages_of
 from fhir_trial.definitions.schemas import TrialSchema, flattened
 from fhir_trial.definitions.settings import BadSettingError, Value, resolve_settings, with_settings
 from fhir_trial.definitions.sites import NO_SITE, Site, load_site
-from fhir_trial.definitions.yaml_source import DefinitionErrors, Problem, YamlFile, nearest, read_yaml
+from fhir_trial.definitions.yaml_source import DefinitionErrors, KeyPath, Problem, YamlFile, nearest, read_yaml
 from fhir_trial.errors import UnknownTrialError, UsageError
 from fhir_trial.terminology import Terminology, load_terminology, mappings_folder
 from fhir_trial.terminology.loading import COMPILED
 from fhir_trial.terminology.phrases import PHRASES
+from fhir_trial.trials.candidates import CandidateRule
 from fhir_trial.trials.model import Criterion, CriterionType, Identifier, ResolvedTrial, Stage, Trial
 
 CASES = "cases.yaml"
@@ -160,7 +161,14 @@ def build_trial(source: YamlFile, settings: Mapping[str, Value]) -> Trial:
         condition=tuple(loaded["condition"].values()) if loaded["condition"] else None,
         not_evaluated=tuple(loaded["not_evaluated"]),
         questions=tuple(loaded["questions"]),
+        candidates=_candidates(loaded["candidates"]),
     )
+
+
+def _candidates(loaded: dict[str, Any] | None) -> CandidateRule | None:
+    if loaded is None:
+        return None
+    return CandidateRule(tuple(loaded["value_sets"]), loaded["words"] == "count", loaded["misses"])
 
 
 def _loaded(schema: TrialSchema, content: Any, source: YamlFile) -> dict[str, Any]:
@@ -215,14 +223,20 @@ def _with_settings(source: YamlFile, values: Mapping[str, Value]) -> Any:
     content = source.content
     if not isinstance(content, dict) or not isinstance(content.get("criteria"), list):
         return content
-    criteria = []
-    for index, criterion in enumerate(content["criteria"]):
-        try:
-            criteria.append(with_settings(criterion, values))
-        except BadSettingError as error:
-            path = _path_of_setting(criterion, str(error)) or ()
-            raise source.error(Problem(("criteria", index, *path), str(error))) from None
-    return {**content, "criteria": criteria}
+    places = [("criteria", index) for index in range(len(content["criteria"]))]
+    criteria = [_filled_in(source, place, content["criteria"][place[1]], values) for place in places]
+    if "candidates" not in content:
+        return {**content, "criteria": criteria}
+    candidates = _filled_in(source, ("candidates",), content["candidates"], values)
+    return {**content, "candidates": candidates, "criteria": criteria}
+
+
+def _filled_in(source: YamlFile, place: KeyPath, written: Any, values: Mapping[str, Value]) -> Any:
+    try:
+        return with_settings(written, values)
+    except BadSettingError as error:
+        path = _path_of_setting(written, str(error)) or ()
+        raise source.error(Problem((*place, *path), str(error))) from None
 
 
 def _path_of_setting(written: Any, message: str, path: tuple[str | int, ...] = ()) -> tuple[str | int, ...] | None:

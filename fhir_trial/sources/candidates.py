@@ -18,6 +18,8 @@ from fhir_trial.sources.patient_links import patient_link
 from fhir_trial.terminology import Coding, Concept, ValueSet, coding
 from fhir_trial.terminology.systems import ICD10CM, ICD_SYSTEMS
 from fhir_trial.transport import FhirServer, Found, NotAuthorisedError, NotFoundError, RestrictedError
+from fhir_trial.transport.connection import StoppedError
+from fhir_trial.trials.candidates import Signs
 from fhir_trial.trials.model import ResolvedTrial
 
 Json = dict[str, Any]
@@ -32,7 +34,6 @@ MISSES = {
 }
 
 _BATCH = 40
-_NOT_THE_DISEASE = frozenset({"no", "context", "not applicable"})
 _NAME = re.compile(r"(?:Patient/)?[A-Za-z0-9\-.]{1,64}")
 _REFERENCE = re.compile(r"(?:Group|List)/[A-Za-z0-9\-.]{1,64}")
 _DEEPEST = 5
@@ -56,16 +57,16 @@ class Disease:
     """The codes of a trial's own disease.
 
     Attributes:
-        value_sets: The sets of its criteria that hold the condition studied.
+        signs: What makes somebody worth screening for the trial.
         codes: What a server is asked for, exact codes, since a token search knows no prefix.
     """
 
-    value_sets: tuple[ValueSet, ...]
+    signs: Signs
     codes: tuple[Coding, ...]
 
     def includes(self, concept: Concept) -> bool:
         """The search by code applied again (DATA-06)."""
-        return any(_counts(value_set, each) for value_set in self.value_sets for each in concept.codings)
+        return any(self.signs.include_code(each) for each in concept.codings)
 
 
 def find_candidates(server: FhirServer, ways: Sequence[str], trials: Sequence[ResolvedTrial]) -> Candidates:
@@ -95,22 +96,18 @@ def find_candidates(server: FhirServer, ways: Sequence[str], trials: Sequence[Re
 
 
 def disease_of(trial: ResolvedTrial) -> Disease:
-    """The value sets of the trial's criteria to which its own condition belongs, as exact codes.
+    """What the trial says makes somebody worth screening, as exact codes.
 
     Raises:
-        UsageError: The trial names no condition, or no criterion reads it.
+        UsageError: The trial does not say.
     """
-    terminology = trial.terminology
-    if trial.trial.condition is not None:
-        condition = coding(trial.trial.condition[0], trial.trial.condition[1])
-        names = {name for need in trial.needs.needs if need.resource_type == "Condition" for name in need.value_sets}
-        sets = tuple(terminology.value_set(name) for name in sorted(names) if _counts(terminology.value_set(name), condition))
-        if sets:
-            return Disease(sets, tuple(dict.fromkeys(code for each in sets for code in _asked_codes(each))))
-    raise UsageError(
-        f"The trial {trial.trial.id} names no condition that its criteria look for: "
-        "name the patients by Group/ID, List/ID or a file instead."
-    )
+    if trial.signs is None:
+        raise UsageError(
+            f"The trial {trial.trial.id} does not say by which diagnoses its candidates are found ('candidates'): "
+            "name the patients by Group/ID, List/ID or a file instead."
+        )
+    codes = (code for value_set in trial.signs.value_sets for code in _asked_codes(value_set, trial.signs))
+    return Disease(trial.signs, tuple(dict.fromkeys(codes)))
 
 
 def by_condition(server: FhirServer, disease: Disease) -> Iterator[str]:
@@ -122,7 +119,7 @@ def by_condition(server: FhirServer, disease: Disease) -> Iterator[str]:
     for tokens in batches(disease.codes):
         try:
             found = server.search("Condition", [("code", tokens)])
-        except (NotAuthorisedError, RestrictedError):
+        except (NotAuthorisedError, RestrictedError, StoppedError):
             raise
         except FatalServerError as error:
             raise FatalServerError(
@@ -239,7 +236,7 @@ class _Members:
         """Members of a Group that keeps them to itself, page by page."""
         try:
             found = self._server.search("Patient", [("_has:Group:member:_id", reference.split("/")[1])])
-        except (NotAuthorisedError, RestrictedError):
+        except (NotAuthorisedError, RestrictedError, StoppedError):
             raise
         except FatalServerError:
             self._remark("Group: it lists no members, and the server does not search by membership.")
@@ -263,12 +260,7 @@ def _is_whole(found: Found, what: str) -> None:
         raise FatalServerError(f"{what}: the server cut its answer short; a part of the candidates is no list to go by.")
 
 
-def _counts(value_set: ValueSet, code: Coding) -> bool:
-    member = value_set.find_coding(code)
-    return member is not None and member.role not in _NOT_THE_DISEASE
-
-
-def _asked_codes(value_set: ValueSet) -> Iterator[Coding]:
+def _asked_codes(value_set: ValueSet, signs: Signs) -> Iterator[Coding]:
     """Exact codes of a set; a prefix stands for itself, for known longer codes, and for each further digit.
 
     ICD codes are asked for with and without their dot, since records are written both ways (DATA-55).
@@ -281,7 +273,7 @@ def _asked_codes(value_set: ValueSet) -> Iterator[Coding]:
             longer = (*(code for code in known if code.startswith(member.code)), *digits)
         for code in (member.code, *longer):
             spellings = (code, code.replace(".", "")) if member.system in ICD_SYSTEMS else (code,)
-            yield from (found for each in spellings if _counts(value_set, found := Coding(member.system, each)))
+            yield from (found for each in spellings if signs.include_code(found := Coding(member.system, each)))
 
 
 def _word(value: object) -> str | None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from typing import cast
 
-from sqlalchemy import Engine, insert, select
+from sqlalchemy import Engine, Table, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from fhir_trial.audit import AuditEvent, AuditUnavailableError, line_of
+from fhir_trial.errors import StoreUnavailableError
 from fhir_trial.store.chain import START, Head, link
-from fhir_trial.store.engine import StoreUnavailableError, transaction
+from fhir_trial.store.engine import transaction
 from fhir_trial.store.tables import AuditRow
 
-_TABLE = AuditRow.__table__  # without the ORM's bookkeeping: a screening has a dozen events
+_TABLE = cast(Table, AuditRow.__table__)  # without the ORM's bookkeeping: a screening has a dozen events
 
 
 class StoreAudit:

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from fhir_trial.audit.exported import ChainedLine, Head
 from fhir_trial.audit.unfinished import OpenSteps, Unfinished
-from fhir_trial.store.engine import StoreUnavailableError
+from fhir_trial.errors import StoreUnavailableError
 from fhir_trial.store.tables import AuditRow
 
 __all__ = ["START", "BrokenChain", "Head", "Inspected", "count", "inspect", "lines", "link", "verify"]

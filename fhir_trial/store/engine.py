@@ -11,21 +11,16 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError
 from sqlalchemy.orm import Session
 
-from fhir_trial.errors import FhirTrialError, UsageError
+from fhir_trial.errors import StoreUnavailableError, UsageError
 from fhir_trial.store.tables import TenantRow
 
 _OWNER_ONLY = 0o600
 _OTHERS = 0o077
 _BUSY_MS = 10_000
-
-
-class StoreUnavailableError(FhirTrialError):
-    """The database does not answer."""
-
-    issue_type = "transient"
 
 
 def open_store(url: str) -> Engine:
@@ -38,12 +33,13 @@ def open_store(url: str) -> Engine:
         parsed = make_url(url)
         if parsed.get_backend_name() not in ("sqlite", "postgresql"):
             raise UsageError("The database is SQLite or PostgreSQL: sqlite:///file.db, postgresql+psycopg://user@host/name.")
-        if parsed.get_backend_name() == "sqlite" and parsed.database:
-            _make_private(Path(parsed.database))
         engine = create_engine(parsed, pool_pre_ping=True)
+        event.listen(engine, "handle_error", _as_ours)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError):
         raise UsageError("The database's URL is not understood, or its driver is not installed.") from None
     if parsed.get_backend_name() == "sqlite":
+        if parsed.database:
+            _make_private(Path(parsed.database))
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin)
     return engine
@@ -105,6 +101,12 @@ def _make_private(path: Path) -> None:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, _OWNER_ONLY))
     if path.stat().st_mode & _OTHERS:
         raise UsageError("Others may read the database file: set its mode to 0600.", expression=str(path))
+
+
+def _as_ours(context: ExceptionContext) -> None:
+    """A database that is away or locked is no defect; what we ask of it wrongly is."""
+    if isinstance(context.sqlalchemy_exception, OperationalError) and not context.is_pre_ping:
+        raise StoreUnavailableError("The database does not answer, or is locked: try again, and see to it.") from None
 
 
 def _prepare_sqlite(connection: Any, _: object) -> None:

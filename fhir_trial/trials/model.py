@@ -11,6 +11,7 @@ from functools import cached_property
 from fhir_trial.criteria.kind import Kind
 from fhir_trial.criteria.needs import Needs
 from fhir_trial.terminology import Terminology
+from fhir_trial.trials.candidates import CandidateRule, Signs
 
 
 class CriterionType(StrEnum):
@@ -69,6 +70,7 @@ class Trial:
         version: Version of the criteria, such as "seed1".
         condition: Coding (system, code, display) of the disease studied, or None.
         former_identifiers: Systems under which the same number is searched for too.
+        candidates: Who is worth screening, where a whole population is looked through; None: everybody.
         not_evaluated: What the report must say was not looked at.
     """
 
@@ -83,6 +85,7 @@ class Trial:
     former_identifiers: tuple[Identifier, ...] = ()
     not_evaluated: tuple[str, ...] = ()
     questions: tuple[str, ...] = ()
+    candidates: CandidateRule | None = None
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,14 @@ class ResolvedTrial:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by_id", {criterion.id: criterion for criterion in self.trial.criteria})
+
+    @cached_property
+    def signs(self) -> Signs | None:
+        """What makes a candidate, with the site's own codes; None where the trial does not say."""
+        rule = self.trial.candidates
+        if rule is None:
+            return None
+        return Signs(tuple(self.terminology.value_set(name) for name in rule.value_sets), rule.words, rule.misses)
 
     @cached_property
     def needs(self) -> Needs:

@@ -9,8 +9,8 @@ from typing import Final
 import structlog
 from flask import Flask, Response, g, request
 
-HEADER: Final = "X-Request-Id"
-_HEADERS: Final = {
+REQUEST_ID: Final = "X-Request-Id"
+HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "same-origin",
@@ -35,15 +35,15 @@ def request_id() -> str:
 def _begin() -> None:
     g.began = time.perf_counter()
     try:
-        g.request_id = str(uuid.UUID(request.headers.get(HEADER, "")))
+        g.request_id = str(uuid.UUID(request.headers.get(REQUEST_ID, "")))
     except ValueError:
         g.request_id = str(uuid.uuid4())
 
 
 def _end(response: Response) -> Response:
-    response.headers.update(_HEADERS)
+    response.headers.update(HEADERS)
     response.headers.setdefault("Cache-Control", "no-store")  # only the public keys say otherwise (SMART-48)
-    response.headers[HEADER] = request_id()
+    response.headers[REQUEST_ID] = request_id()
     log.info(
         "request",
         request=request_id(),

@@ -22,6 +22,7 @@ from fhir_trial.errors import (
     FhirTrialError,
     PatientNotFoundError,
     ServerError,
+    StoreUnavailableError,
     TemporaryServerError,
     UnknownTrialError,
     UsageError,
@@ -53,6 +54,7 @@ _STATUS: dict[type[FhirTrialError], int] = {
     WriteRefusedError: 422,
     StoppedError: 422,  # ours, and not the FHIR server's
     AuditUnavailableError: 503,
+    StoreUnavailableError: 503,
     NoBasisError: 403,
     OptedOutError: 403,
     NobodyNamedError: 403,

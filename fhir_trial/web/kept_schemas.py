@@ -107,9 +107,14 @@ class AnswerRequest(Strict):
     screening = fields.String(
         required=True,
         validate=Matching(KEPT_ID, error="Expected the id of a screening."),
-        metadata={"description": "Id of the kept screening that they looked at: the answer rests on its evidence."},
+        metadata={
+            "description": "Id of the kept screening that they looked at: the answer rests on its evidence.",
+            "example": "0b9f8f3e-2f0f-4b8e",
+        },
     )
-    criterion = fields.String(required=True, validate=Length(1, 64), metadata={"description": "Id of a criterion of the trial."})
+    criterion = fields.String(
+        required=True, validate=Length(1, 64), metadata={"description": "Id of a criterion of the trial.", "example": "C1"}
+    )
     answer = fields.String(required=True, validate=OneOf(ANSWERS, error="Expected one of: {choices}."))
     reason = _reason(required=False)
 

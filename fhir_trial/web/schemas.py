@@ -248,6 +248,14 @@ class TrialNeeds(Shown):
     needs = fields.List(fields.Nested(Need), required=True)
 
 
+class CandidatesShown(Shown):
+    """Who is worth screening: a diagnosis of one of the value sets, whatever its status."""
+
+    value_sets = fields.List(fields.String(), required=True)
+    words = fields.Boolean(required=True, metadata={"description": "Whether words alone are enough, where nothing is coded."})
+    misses = fields.String(required=True, metadata={"description": "Whom this does not see."})
+
+
 class TrialShown(Shown):
     """A trial with the settings in force."""
 
@@ -260,6 +268,12 @@ class TrialShown(Shown):
     site = fields.String(required=True, allow_none=True)
     settings = fields.Dict(required=True, metadata={"description": "Every named setting and its value."})
     digest = fields.String(required=True, metadata={"description": "SHA-256 of all that decides an answer besides the data."})
+    candidates = fields.Nested(
+        CandidatesShown,
+        required=True,
+        allow_none=True,
+        metadata={"description": "Whom to look at, where a whole population is looked through; null: everybody."},
+    )
     criteria = fields.List(fields.Nested(CriterionShown), required=True)
     not_evaluated = fields.List(fields.String(), required=True)
     questions = fields.List(fields.String(), required=True)

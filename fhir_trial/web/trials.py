@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from fhir_trial.contract.needs import needs_json
 from fhir_trial.errors import UnknownTrialError
+from fhir_trial.trials.candidates import CandidateRule
 from fhir_trial.trials.model import Criterion, ResolvedTrial
 from fhir_trial.web.blueprints import StrictBlueprint, fails_with, in_path
 from fhir_trial.web.schemas import TRIAL_NAME, TrialList, TrialNeeds, TrialShown
@@ -74,11 +75,16 @@ def trial_json(resolved: ResolvedTrial) -> dict[str, Any]:
         "site": resolved.site,
         "settings": dict(resolved.settings),
         "digest": resolved.digest,
+        "candidates": _candidates(trial.candidates),
         "criteria": [_criterion(criterion) for criterion in trial.criteria],
         "not_evaluated": list(trial.not_evaluated),
         "questions": list(trial.questions),
         "needs": needs_json(resolved),
     }
+
+
+def _candidates(rule: CandidateRule | None) -> dict[str, Any] | None:
+    return {"value_sets": list(rule.value_sets), "words": rule.words, "misses": rule.misses} if rule else None
 
 
 def _criterion(criterion: Criterion) -> dict[str, Any]:

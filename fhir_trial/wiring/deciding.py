@@ -49,6 +49,7 @@ class Deciding:
     Attributes:
         trial: By id or ID@VERSION.
         route: On which results of a trial leave; people's decisions leave by the FHIR route alone.
+        one_at_a_time: A decision under way must not be sent again by somebody who sees it unsent.
     """
 
     store: StoreSteps
@@ -70,8 +71,7 @@ class Deciding:
         asked = self._patient(patient, trial, actor, request)
         if asked is None:
             return None
-        with self.one_at_a_time:
-            return self._view(asked)
+        return self._view(asked)
 
     def decide(self, patient: str, trial: str, *, to: Decision, actor: Actor, request: str) -> tuple[WriteResult, ...] | None:
         """What was written. None: no patient of that key was screened.

@@ -15,6 +15,7 @@ from fhir_trial.errors import FatalServerError, SourceError, UsageError
 from fhir_trial.sources.candidates import by_file, disease_of, find_candidates
 from fhir_trial.terminology import Coding, Concept
 from fhir_trial.transport import FhirServer, ServerSettings
+from fhir_trial.transport.connection import StoppedError
 from fhir_trial.trials.model import ResolvedTrial
 
 BASE = "https://ehr.example.invalid/fhir"
@@ -117,12 +118,12 @@ def test_a_list_of_candidates_that_breaks_off_is_an_error(
         find_candidates(server, ["condition"], [trial])
 
 
-def test_a_trial_that_names_no_condition_cannot_be_asked_for_it(trial: ResolvedTrial) -> None:
+def test_a_trial_that_does_not_say_what_makes_a_candidate_cannot_be_asked_for_them(trial: ResolvedTrial) -> None:
     from dataclasses import replace
 
-    nameless = replace(trial, trial=replace(trial.trial, condition=None))
+    nameless = replace(trial, trial=replace(trial.trial, candidates=None))
 
-    with pytest.raises(UsageError, match="names no condition"):
+    with pytest.raises(UsageError, match="does not say"):
         disease_of(nameless)
 
 
@@ -220,3 +221,17 @@ def test_every_id_of_a_file_comes_back_as_a_reference(tmp_path_factory: pytest.T
     file.write_text("\n".join(names))
 
     assert list(by_file(file)) == [f"Patient/{name.removeprefix('Patient/')}" for name in names]
+
+
+@pytest.mark.parametrize("way", ["condition", "Group/g1"])
+def test_the_kill_switch_is_told_as_itself_and_not_as_a_way_that_does_not_work(http: responses.RequestsMock, way: str) -> None:
+    """SEC-60."""
+    http.get(f"{BASE}/Group/g1", json={"resourceType": "Group", "id": "g1"})
+    asked: list[int] = []
+
+    def halted() -> bool:
+        asked.append(1)
+        return len(asked) > 1
+
+    with FhirServer(ServerSettings(BASE, retries=0), halted=halted) as server, pytest.raises(StoppedError):
+        find_candidates(server, [way], [load_trial("nct06789107")])

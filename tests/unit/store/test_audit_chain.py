@@ -13,11 +13,10 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from fhir_trial.audit import Actor, AuditAction, AuditEvent, AuditOutcome, AuditUnavailableError
-from fhir_trial.errors import UsageError
+from fhir_trial.errors import StoreUnavailableError, UsageError
 from fhir_trial.store import KillSwitch, StoreAudit
 from fhir_trial.store import audit as store_audit
 from fhir_trial.store.chain import START, Head, inspect, lines, link
-from fhir_trial.store.engine import StoreUnavailableError
 from fhir_trial.store.ports import LONGEST_REASON, AuditedSwitch, AuditOfTenant
 from fhir_trial.store.tables import AuditRow
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,7 @@ from sqlalchemy import Engine, delete, select, update
 from sqlalchemy.orm import Session
 
 from fhir_trial.audit import Actor, AuditAction, AuditEvent, AuditOutcome, AuditUnavailableError
-from fhir_trial.errors import UsageError
+from fhir_trial.errors import StoreUnavailableError, UsageError
 from fhir_trial.store import (
     Keyring,
     KillSwitch,
@@ -351,3 +352,25 @@ def _written(engine: Engine, count: int) -> Head:
     head = audit.head("north")
     assert head is not None
     return head
+
+
+def test_a_database_that_somebody_else_holds_is_away_and_no_defect(tmp_path: Path, keys: Keyring) -> None:
+    engine = open_store(f"sqlite:///{tmp_path / 'store.db'}")
+    migrate(engine)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA busy_timeout=1")
+    holder = sqlite3.connect(tmp_path / "store.db", isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+
+    with pytest.raises(StoreUnavailableError):
+        StoreOutbox(engine, keys).intend(INTENT, NOW)
+
+    holder.close()
+    engine.dispose()
+
+
+def test_a_url_without_its_driver_leaves_no_file(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="driver"):
+        open_store(f"sqlite+nodriver:///{tmp_path / 'store.db'}")
+
+    assert list(tmp_path.iterdir()) == []
