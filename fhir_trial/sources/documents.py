@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, cast
@@ -30,6 +30,7 @@ _LONGEST_LINE = 64 * 1024 * 1024
 _BROKEN_PATIENT = re.compile(rb"Patient/([A-Za-z0-9\-.]{1,64})")
 _BROKEN_TYPE = re.compile(rb'"resourceType"\s*:\s*"([A-Za-z]+)"')
 _UNREADABLE = (OSError, EOFError, zlib.error)
+_BREAKS_OFF = "The file breaks off: its compression is broken, or it cannot be read to its end."
 
 
 @dataclass(slots=True)
@@ -57,6 +58,10 @@ class Document:
     manifest: Json | None = None
 
 
+#: Stands for resources that are read elsewhere.
+_SOMEBODY = Entry({"resourceType": "Patient"}, None, "")
+
+
 def documents(sources: list[Path | IO[bytes]], report: ReadReport) -> Iterator[Document]:
     """Every document of the sources, in the order given; a folder's files by name.
 
@@ -69,6 +74,30 @@ def documents(sources: list[Path | IO[bytes]], report: ReadReport) -> Iterator[D
             for document in _Reader(name, number, report).read(opened):
                 yield document
                 number += 1
+
+
+def read_remarks(name: str, number: int, lines: Iterable[tuple[bytes, bool]], report: ReadReport) -> Document:
+    """What lines of an NDJSON file that are nobody's record say of the export: its gaps, its errors, what was deleted.
+
+    Args:
+        number: The file's place among all.
+        lines: Each with whether any resource of somebody stands before it.
+        report: Told of lines that are not JSON, or no resource.
+    """
+    reader, found = _Reader(name, number, report), Document(name)
+    for line, has_entries in lines:
+        said = Document(name, [_SOMEBODY] if has_entries else [])
+        reader.take(line, said)
+        found.entries += [entry for entry in said.entries if entry is not _SOMEBODY]
+        found.claims += said.claims
+        found.deleted |= said.deleted
+        found.manifest = said.manifest or found.manifest
+    return found
+
+
+def broken_file(name: str, number: int, report: ReadReport) -> list[Claim]:
+    """What a file that breaks off leaves open."""
+    return _Reader(name, number, report).broken()
 
 
 def _opened(source: Path | IO[bytes], report: ReadReport) -> Iterator[tuple[str, Path | IO[bytes]]]:
@@ -142,7 +171,7 @@ class _Reader:
                 for line_number, line in enumerate(iter(lambda: stream.readline(_LONGEST_LINE), b""), 1):
                     self._line(line.removeprefix(_BOM) if line_number == 1 else line, line_number, document)
         except _UNREADABLE:
-            broken = self._unreadable("The file breaks off: its compression is broken, or it cannot be read to its end.")
+            broken = self._unreadable(_BREAKS_OFF)
             document.claims += broken.claims
         return document
 
@@ -217,6 +246,14 @@ class _Reader:
             document.claims.append(Claim(LoadState.PARTIAL, frozenset({lost} if lost else ()), patients))
         else:
             self._report.lost_types.add(lost or ANY_TYPE)
+
+    def take(self, line: bytes, document: Document) -> None:
+        """One line of a file whose other lines are read elsewhere."""
+        self._line(line, 0, document)
+
+    def broken(self) -> list[Claim]:
+        """The file breaks off."""
+        return self._unreadable(_BREAKS_OFF).claims
 
     def _unreadable(self, text: str) -> Document:
         """A file that could not be read: a gap in the type that its name names."""

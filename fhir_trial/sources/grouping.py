@@ -21,6 +21,7 @@ from fhir_trial.sources.patient_links import (
     MAY_LACK_PATIENT,
     PATIENT_LINK,
     SHARED_TYPES,
+    STATE_ABSENCE,
     last_two,
     patient_link,
     without_version,
@@ -29,8 +30,6 @@ from fhir_trial.sources.report import ReadReport
 
 Json = dict[str, Any]
 _AMBIGUOUS = ""
-#: No criterion asks for them by name, and they alone state that nothing is taken or known (DATA-38).
-_STATE_ABSENCE = frozenset({"Composition", "List"})
 
 
 @dataclass(slots=True)
@@ -154,7 +153,7 @@ class Grouping:
         return local if chart is not None and not is_elsewhere else None
 
     def _file(self, entry: Entry, number: int, chart: _Chart) -> None:
-        if self._wanted and entry.resource["resourceType"] not in self._wanted | _STATE_ABSENCE:
+        if self._wanted and entry.resource["resourceType"] not in self._wanted | STATE_ABSENCE:
             return
         name = _reference(entry) or entry.full_url or f"{entry.place}#{len(chart.entries)}"
         chart.scopes.add(number)
@@ -199,7 +198,7 @@ class Grouping:
         while frontier:
             reached: list[Entry] = []
             for entry in frontier:
-                for link in _references(entry.resource):
+                for link in references(entry.resource):
                     target = self._shared_named(without_version(link), scopes)
                     if target is not None and id(target) not in found:
                         found[id(target)] = target
@@ -241,7 +240,7 @@ def _by_age(copy: Json) -> tuple[str, str]:
     return str(meta.get("versionId") or "").zfill(18), str(meta.get("lastUpdated") or "")
 
 
-def _references(node: object) -> Iterator[str]:
+def references(node: object) -> Iterator[str]:
     """Every literal reference in a resource."""
     stack = [node]
     while stack:
@@ -255,4 +254,4 @@ def _references(node: object) -> Iterator[str]:
             stack.extend(value for value in item if isinstance(value, (dict, list)))
 
 
-__all__ = ["Grouping"]
+__all__ = ["Grouping", "references"]

@@ -29,6 +29,8 @@ SHARED_TYPES = frozenset(
 )
 #: Types whose resource may belong to nobody: a device on a shelf, a claim form of a payer.
 MAY_LACK_PATIENT = frozenset({"Basic", "Device", "List", "Task", "SupplyDelivery", "Media", "Composition", "Invoice"})
+#: No criterion asks for them by name, and they alone state that nothing is taken or known (DATA-38).
+STATE_ABSENCE = frozenset({"Composition", "List"})
 KNOWN_TYPES = frozenset(PATIENT_LINK) | SHARED_TYPES | {"Patient"}
 
 

@@ -1,0 +1,148 @@
+"""The few members of a line that say what it is and whose: decoded without the rest, which is checked to be JSON and dropped."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from fhir_trial.sources.patient_links import PATIENT_LINK, SHARED_TYPES, last_two, patient_link, without_version
+from fhir_trial.terminology import Coding, Concept, coding
+from fhir_trial.transport import decode_json
+
+#: Known or not, what the report counts it as.
+NO_TYPE: Final = ""
+
+
+class _Reference(msgspec.Struct, gc=False):
+    reference: str | None = None
+
+
+class _Head(msgspec.Struct, gc=False):
+    resourceType: str = NO_TYPE  # noqa: N815  # FHIR's own spelling
+    id: str | None = None
+    subject: _Reference | None = None
+    patient: _Reference | None = None
+    individual: _Reference | None = None
+    beneficiary: _Reference | None = None
+    for_: _Reference | None = msgspec.field(default=None, name="for")
+
+
+class _Coding(msgspec.Struct, gc=False, frozen=True):
+    system: str | None = None
+    code: str | None = None
+    display: str | None = None
+
+
+class _Concept(msgspec.Struct, gc=False, frozen=True):
+    coding: tuple[_Coding, ...] = ()
+    text: str | None = None
+
+
+class _Diagnosis(msgspec.Struct, gc=False):
+    resourceType: str = NO_TYPE  # noqa: N815  # FHIR's own spelling
+    subject: _Reference | None = None
+    code: _Concept | None = None
+
+
+class Head(msgspec.Struct, gc=False, frozen=True):
+    """What a line is.
+
+    Attributes:
+        kind: resourceType; NO_TYPE for a line that is no resource.
+        patient: ``Patient/id`` of the record that it belongs to; None where it belongs to nobody, or names nobody of this export.
+        name: ``Type/id``; None without an id.
+    """
+
+    kind: str
+    patient: str | None
+    name: str | None
+
+
+class Diagnosis(msgspec.Struct, gc=False, frozen=True):
+    """A Condition: whose, and of what."""
+
+    patient: str | None
+    concept: Concept
+
+
+_HEADS: Final = msgspec.json.Decoder(_Head)
+_DIAGNOSES: Final = msgspec.json.Decoder(_Diagnosis)
+_ELEMENTS: Final = {kind: "for_" if element == "for" else element for kind, element in PATIENT_LINK.items()}
+
+
+def head_of(line: bytes) -> Head:
+    """What a line is, and whose.
+
+    Raises:
+        ValueError: It is not JSON.
+    """
+    try:
+        found = _HEADS.decode(line)
+    except (msgspec.ValidationError, RecursionError):  # JSON of another shape: a list for an object, a number for a word
+        return _by_hand(decode_json(line))
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise ValueError("not JSON") from None
+    element = _ELEMENTS.get(found.resourceType)
+    reference = getattr(found, element) if element is not None else None
+    return _head(found.resourceType, found.id, reference.reference if reference is not None else None)
+
+
+def diagnosis_of(line: bytes) -> Diagnosis | None:
+    """The diagnosis of a line; None when it is no Condition, or is not JSON."""
+    try:
+        found = _DIAGNOSES.decode(line)
+    except (msgspec.ValidationError, RecursionError):
+        return _diagnosis_by_hand(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    if found.resourceType != "Condition":
+        return None
+    link = found.subject.reference if found.subject is not None else None
+    return Diagnosis(_patient(link), _concept(found.code) if found.code is not None else Concept())
+
+
+def _by_hand(value: Any) -> Head:
+    if not isinstance(value, dict) or not isinstance(value.get("resourceType"), str):
+        return Head(NO_TYPE, None, None)
+    identity = value.get("id")
+    return _head(value["resourceType"], identity if isinstance(identity, str) else None, patient_link(value))
+
+
+def _head(kind: str, identity: str | None, link: str | None) -> Head:
+    name = f"{kind}/{identity}" if identity else None
+    if kind == "Patient":
+        return Head(kind, name, name)
+    return Head(kind, _patient(link) if kind not in SHARED_TYPES else None, name)
+
+
+def _patient(link: str | None) -> str | None:
+    """``Patient/id`` of a reference in an export, where a name has no other base than that of its own server."""
+    if link is None:
+        return None
+    link = without_version(link.strip())
+    if link.startswith("urn:uuid:"):
+        return f"Patient/{link.removeprefix('urn:uuid:')}"
+    if link.startswith(("http://", "https://")):
+        link = last_two(link)
+    return link if link.startswith("Patient/") else None
+
+
+def _concept(found: _Concept) -> Concept:
+    return Concept(tuple(_coding(each) for each in found.coding if each.code is not None), found.text)
+
+
+def _coding(found: _Coding) -> Coding:
+    return coding(found.system, found.code or "", found.display)
+
+
+def _diagnosis_by_hand(line: bytes) -> Diagnosis | None:
+    from fhir_trial.sources.candidates import concept_of
+
+    try:
+        value = decode_json(line)
+    except ValueError:
+        return None
+    if not isinstance(value, dict) or value.get("resourceType") != "Condition":
+        return None
+    return Diagnosis(_patient(patient_link(value)), concept_of(value.get("code")))
