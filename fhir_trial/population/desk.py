@@ -19,6 +19,7 @@ from fhir_trial.population.remarks import Remarks
 from fhir_trial.population.rows import Row, row_of
 from fhir_trial.records.own_results import OwnMarks
 from fhir_trial.records.reading import read_record
+from fhir_trial.screening.inputs import inputs_digest, inputs_of
 from fhir_trial.screening.ports import RawPatient
 from fhir_trial.screening.screen import judge
 
@@ -91,7 +92,8 @@ class Desk:
 
     def _rows_of(self, raw: RawPatient) -> Iterator[Row]:
         asked = self.question
+        inputs = inputs_digest(inputs_of(raw))
         for trial in sorted(asked.trials, key=lambda trial: (trial.trial.id, trial.trial.version)):
             record = read_record(raw, trial.zone, complete=asked.complete, own=OwnMarks(trial.own_bases))
             verdict = judge(record, trial, as_of=asked.as_of, first_dose=asked.first_dose, reference=raw.reference)
-            yield row_of(verdict, record)
+            yield row_of(verdict, record, inputs)

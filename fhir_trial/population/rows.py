@@ -38,6 +38,7 @@ class Row(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         overall: Value of ``verdict.model.Overall``.
         youngest, oldest: Completed years on the screening date; None if no birth date is readable.
         sex: "female", "male", or None.
+        inputs: ``screening.inputs.inputs_digest`` of what was read: equal for equal data.
     """
 
     patient: str
@@ -51,10 +52,11 @@ class Row(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     oldest: int | None = None
     sex: str | None = None
     data_cutoff: date | None = None
+    inputs: str = ""
 
 
-def row_of(verdict: Verdict, record: PatientRecord) -> Row:
-    """The row of a verdict on a record."""
+def row_of(verdict: Verdict, record: PatientRecord, inputs: str = "") -> Row:
+    """The row of a verdict on a record, made of these inputs."""
     person = read_person(record.patient)
     age = person.age_on(verdict.as_of)
     return Row(
@@ -72,6 +74,7 @@ def row_of(verdict: Verdict, record: PatientRecord) -> Row:
         oldest=age.oldest if age else None,
         sex=person.sex.value if person.sex else None,
         data_cutoff=verdict.data_cutoff,
+        inputs=inputs,
     )
 
 
@@ -79,6 +82,6 @@ def digest_of(rows: Iterable[Row]) -> str:
     """``rows-`` and 64 hex digits over every answer and its evidence, of rows in their order: equal for equal results."""
     hashed = hashlib.sha256()
     for row in rows:
-        hashed.update(_ENCODER.encode(row))
+        hashed.update(_ENCODER.encode(msgspec.structs.replace(row, inputs="")))
         hashed.update(b"\n")
     return "rows-" + hashed.hexdigest()

@@ -1,4 +1,4 @@
-"""The whole way: signs, records of whoever shows one, verdicts; side by side in several processes, in memory that does not grow."""
+"""The whole way: signs, records of whoever shows one, verdicts; in several processes, in memory that does not grow."""
 
 from __future__ import annotations
 

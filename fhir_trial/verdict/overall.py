@@ -24,7 +24,7 @@ def overall(answers: Answered, patient: Patient, as_of: date) -> tuple[Overall, 
     counted = [(criterion, answer) for criterion, answer in answers if criterion.counts]
     if patient.replaced_by is not None:  # Readings, Patient: answered without its data, indeterminate
         return Overall.INDETERMINATE, (), _missing(counted)
-    blockers = tuple(criterion.id for criterion, answer in counted if _forbids(criterion, answer))
+    blockers = tuple(criterion.id for criterion, answer in counted if forbids(criterion, answer.outcome))
     if is_deceased(patient, as_of):
         blockers = (DECEASED, *blockers)  # R32
     if blockers:
@@ -42,12 +42,15 @@ def is_deceased(patient: Patient, as_of: date) -> bool:
     return patient.deceased_on is None or patient.deceased_on.first <= as_of
 
 
-def _forbids(criterion: Criterion, answer: Answer) -> bool:
-    forbidding = Outcome.NOT_MET if criterion.type is CriterionType.INCLUSION else Outcome.MET
-    return answer.outcome is forbidding
+def forbids(criterion: Criterion, outcome: Outcome) -> bool:
+    """Whether an answer to a criterion keeps the patient off the trial."""
+    return outcome is (Outcome.NOT_MET if criterion.type is CriterionType.INCLUSION else Outcome.MET)
+
+
+def is_missing(criterion: Criterion, outcome: Outcome) -> bool:
+    """Whether it is to be settled before anybody is asked, and is not; what is settled at enrolment keeps nobody off (R2)."""
+    return criterion.stage is Stage.PRESCREENING and outcome.undecided
 
 
 def _missing(counted: Answered) -> tuple[str, ...]:
-    return tuple(
-        criterion.id for criterion, answer in counted if criterion.stage is Stage.PRESCREENING and answer.outcome.undecided
-    )
+    return tuple(criterion.id for criterion, answer in counted if is_missing(criterion, answer.outcome))
