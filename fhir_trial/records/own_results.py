@@ -1,7 +1,8 @@
 """Results of our own earlier screening, which must never become evidence (R40, VER-17).
 
 Recognised by tag or, since servers strip tags, by our identifier systems or screening code system, under the configured base and
-former ones. What a named person gave (a score, an answer) is that person's, not computed, unless it is tagged so.
+former ones. A ResearchSubject is ours only while it says what the machine says: any other status, tagged or not, is a person's.
+What a named person gave (a score, an answer) is that person's, not computed, unless it is tagged so.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from fhir_trial.terminology.systems import normalise_system
 DEFAULT_BASE = "https://example.org/fhir-trial"
 #: Identifier systems below a base that only the machine gives: a confirmed screening run is still our own result.
 _RUNS = ("/screening-run", "/research-subject")
-#: The statuses that the machine writes on a ResearchSubject; every other is a named person's.
+#: The statuses that the machine writes on a ResearchSubject; every other is a named person's, though the tag be there still:
+#: servers may keep the tags that an update leaves out.
 _MACHINE_STATUSES = ("potential-candidate", "ineligible")
+_SUBJECT_STATE = "http://terminology.hl7.org/CodeSystem/research-subject-state"
 _NOT_PERSONS = ("Device/", "Organization/", "CareTeam/", "HealthcareService/")
 
 
@@ -48,11 +51,12 @@ class OwnMarks:
 
     def on(self, resource: Json) -> bool:
         """Whether the resource is a computed result of ours."""
-        if "meta" in resource and self._tagged(resource["meta"]):
-            return True
+        tagged = "meta" in resource and self._tagged(resource["meta"])
         systems = self._identifier_systems(resource) if "identifier" in resource or "masterIdentifier" in resource else []
         if resource.get("resourceType") == "ResearchSubject":
-            return bool(systems) and resource.get("status") in _MACHINE_STATUSES
+            return (tagged or bool(systems)) and all(state in _MACHINE_STATUSES for state in _enrolments(resource))
+        if tagged:
+            return True
         coded = self._coded(resource)
         if not systems and not coded:
             return False
@@ -90,6 +94,20 @@ class OwnMarks:
             else:
                 return []
         return [coding.get("code") for coding in _dicts(codings) if _system(coding) in self._screening]
+
+
+def _enrolments(subject: Json) -> list[object]:
+    """Each enrolment that a ResearchSubject holds or held: R4 has one status, R5 a progress. None: something that is no state."""
+    if "subject" not in subject and "progress" not in subject:
+        return [subject["status"]] if "status" in subject else []
+    progress = subject.get("progress")
+    return [_enrolment(item) for item in progress] if isinstance(progress, list) else []
+
+
+def _enrolment(item: Any) -> object:
+    concept = item.get("subjectState") if isinstance(item, dict) else None
+    codings = _dicts(concept.get("coding")) if isinstance(concept, dict) else []
+    return next((coding.get("code") for coding in codings if coding.get("system") == _SUBJECT_STATE), None)
 
 
 def _dicts(value: Any) -> list[Json]:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Self
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Self
 
 from fhir_trial.errors import FatalServerError, ServerError
 from fhir_trial.transport.bodies import Json
 from fhir_trial.transport.capabilities import Capabilities, read_capabilities
-from fhir_trial.transport.connection import Answer, Connection
+from fhir_trial.transport.connection import Answer, Connection, StoppedError
 from fhir_trial.transport.links import followed, sent_names_missing
 from fhir_trial.transport.outcomes import OutcomeIssue
 from fhir_trial.transport.refusals import NotFoundError, RestrictedError
@@ -45,6 +45,14 @@ class Written:
     resource: Json | None
 
 
+class _FirstPage(NamedTuple):
+    """Of a search: the page, where it came from, and the parameters that its self link leaves out."""
+
+    page: Page
+    url: str
+    ignored: frozenset[str]
+
+
 class _PageExpired(Exception):
     """A later page is no longer there: its search session ended (DATA-08)."""
 
@@ -61,6 +69,7 @@ class FhirServer:
         self, settings: ServerSettings | str, *, scopes: tuple[str, ...] = (), halted: Callable[[], bool] | None = None
     ) -> None:
         self.settings = ServerSettings(settings) if isinstance(settings, str) else settings
+        self._scopes, self._halted = scopes, halted
         self._connection = Connection(self.settings, scopes, halted)
         self._capabilities: Capabilities | None = None
         self._post_refused: set[str] = set()
@@ -73,6 +82,10 @@ class FhirServer:
 
     def close(self) -> None:
         self._connection.close()
+
+    def likewise(self, **changes: Any) -> FhirServer:
+        """Another client of this server, known to it and halted as this one is, with other limits. The caller closes it."""
+        return FhirServer(replace(self.settings, **changes), scopes=self._scopes, halted=self._halted)
 
     @property
     def base(self) -> str:
@@ -137,6 +150,18 @@ class FhirServer:
         url = f"{self.base}/{resource_type}/{identity}"
         return _written(self._connection.write("PUT", url, f"{resource_type} update", resource, dict(headers)))
 
+    def operate(self, reference: str, operation: str, parameters: Json) -> None:
+        """An operation on one resource, such as "$meta-delete"; its answer is not looked at.
+
+        Args:
+            reference: ``Type/id``.
+
+        Raises:
+            ServerError: The server does not offer it, or failed.
+        """
+        what = f"{reference.split('/', maxsplit=1)[0]} {operation}"
+        self._connection.write("POST", f"{self.base}/{reference}/{operation}", what, parameters, {})
+
     def process(self, bundle: Json) -> Json:
         """POST of a batch or transaction Bundle to the base; each entry of the answer is judged by the caller (WB-19)."""
         answer = self._connection.write("POST", self.base, "Bundle", bundle, {}).resource
@@ -146,12 +171,11 @@ class FhirServer:
 
     def _all_pages(self, resource_type: str, parameters: Parameters, last_try: bool = False) -> Found:
         what = f"{resource_type} search"
-        answer = self._first_page(resource_type, parameters, what)
-        page = read_page(answer.resource, resource_type, what)
-        ignored = sent_names_missing(page.self_link, [name for name, _ in parameters])
+        first = self._first_page(resource_type, parameters, what)
+        page, current = first.page, first.url
         matches, included, issues = page.matches, page.included, page.issues
-        seen = {answer.url}
-        current, failure = answer.url, None
+        seen = {current}
+        failure = None
         while page.next_link is not None:
             try:
                 current = followed(page.next_link, current, self.settings)
@@ -159,6 +183,8 @@ class FhirServer:
                     raise FatalServerError(f"{what}: its pages run in a circle, or exceed the setting 'most_pages'.")
                 seen.add(current)
                 page = self._next_page(current, resource_type, what)
+            except StoppedError:
+                raise
             except ServerError as error:
                 if isinstance(error, NotFoundError) and not last_try:
                     raise _PageExpired from None
@@ -167,7 +193,7 @@ class FhirServer:
             matches += page.matches
             included += page.included
             issues += page.issues
-        return Found(tuple(matches), tuple(included), tuple(issues), ignored, failure)
+        return Found(tuple(matches), tuple(included), tuple(issues), first.ignored, failure)
 
     def _next_page(self, url: str, resource_type: str, what: str) -> Page:
         page = read_page(self._connection.get(url, what).resource, resource_type, what)
@@ -175,33 +201,31 @@ class FhirServer:
             raise NotFoundError(f"{what}: the page is no longer there.")
         return page
 
-    def _first_page(self, resource_type: str, parameters: Parameters, what: str) -> Answer:
+    def _first_page(self, resource_type: str, parameters: Parameters, what: str) -> _FirstPage:
         """By POST ``_search``, which keeps patient ids out of URLs and proxies' logs (DATA-17); by GET where that is refused.
 
         R4 has no word in the CapabilityStatement for POST: a server that searches the type is asked, once.
         """
         wanted = [*parameters, ("_count", str(self.settings.page_size))]
         url = f"{self.base}/{resource_type}"
+
+        def first(answer: Answer) -> _FirstPage:
+            page = read_page(answer.resource, resource_type, what)
+            return _FirstPage(page, answer.url, sent_names_missing(page.self_link, [name for name, _ in parameters]))
+
         if resource_type in self._post_refused or not self.capabilities().offers(resource_type, "search-type"):
-            return self._connection.get(url, what, wanted)
+            return first(self._connection.get(url, what, wanted))
         try:
-            answer = self._connection.post_search(f"{url}/_search", what, wanted)
-            if not _went_unread(answer, resource_type, what, parameters):
-                return answer
+            posted = first(self._connection.post_search(f"{url}/_search", what, wanted))
+            if not parameters or posted.ignored != {name.split(":")[0] for name, _ in parameters}:
+                return posted  # else the body was not read: none of its parameters is in the self link
         except RestrictedError:
             raise
         except FatalServerError:
             pass  # 405 by the book, but gateways answer 400, 403 and 404 as well
         answer = self._connection.get(url, what, wanted)
         self._post_refused.add(resource_type)
-        return answer
-
-
-def _went_unread(answer: Answer, resource_type: str, what: str, parameters: Parameters) -> bool:
-    """Whether the self link shows that the body of a POST was not read: none of its parameters is there."""
-    page = read_page(answer.resource, resource_type, what)
-    names = {name.split(":")[0] for name, _ in parameters}
-    return bool(names) and sent_names_missing(page.self_link, list(names)) == names
+        return first(answer)
 
 
 def _written(answer: Answer) -> Written:

@@ -6,16 +6,26 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from fhir_trial.errors import FatalServerError
 from fhir_trial.people.statuses import Status
 from fhir_trial.transport import Json
+from fhir_trial.transport.connection import StoppedError
 from fhir_trial.trials.model import Identifier, ResolvedTrial
 from fhir_trial.verdict.model import Verdict
 from fhir_trial.verdict.overall import DECEASED
 from fhir_trial.writeback.codes import FLAGGED, REPLACES_EXTENSION, Release, origin_tag
 from fhir_trial.writeback.decisions import Action, Decision, decide_subject, version_of
-from fhir_trial.writeback.enrolment import research_subject_r5
-from fhir_trial.writeback.identifiers import run_system, run_value, study_identifier, study_system, subject_system, subject_value
-from fhir_trial.writeback.lookup import Lookup, extension, latest, run_of, target_of
+from fhir_trial.writeback.enrolment import enrolment_of, research_subject_r5
+from fhir_trial.writeback.identifiers import (
+    run_system,
+    run_value,
+    runs_begin,
+    study_identifier,
+    study_system,
+    subject_system,
+    subject_value,
+)
+from fhir_trial.writeback.lookup import AN_ERROR, Lookup, extension, is_error, latest, run_of, target_of
 from fhir_trial.writeback.observation import Run, eligibility_observation
 from fhir_trial.writeback.outbox import IntentState
 from fhir_trial.writeback.provenance import aimed_at, provenance
@@ -96,13 +106,18 @@ class Case:
     def _about_subject(self, study: str) -> Decision:
         ours = self.lookup.own_subjects(self._subject_value)
         known = {subject["id"] for subject in ours}
+        # Ours of an earlier episode, or ours since that search, are nobody else's.
+        names = [
+            subject_value(self.settings.tenant, self._study_name, self.verdict.patient, number)
+            for number in range(1, self.episode + 1)
+        ]
         others = [
             each
             for each in self.lookup.subjects_of(self.verdict.patient, study)
-            if each["id"] not in known and not self.lookup.is_named(each, self._subject_value)  # ours since that search
+            if each["id"] not in known and not any(self.lookup.is_named(each, name) for name in names)
         ]
         references = [f"ResearchSubject/{identity}" for identity in known]
-        versions = {each: self.sender.outbox.version(self.sender.server.base, each) for each in references}
+        versions = {each: self.sender.outbox.version(self.settings.tenant, self.sender.server.base, each) for each in references}
         written = {each: version for each, version in versions.items() if version is not None}
         decision = decide_subject(
             self.verdict.overall,
@@ -113,9 +128,12 @@ class Case:
             written=written,
             when=self.verdict.as_of,
         )
-        if DECEASED in self.verdict.blockers and decision.action is Action.CREATED:
-            return Decision(Action.WITHHELD, "No subject is created for a patient who has died.")
+        if decision.resource is not None and enrolment_of(decision.resource) == FLAGGED and self._has_died():
+            return Decision(Action.WITHHELD, "No subject is created for a patient who has died.", held=decision.held)
         return decision
+
+    def _has_died(self) -> bool:
+        return DECEASED in self.verdict.blockers or self.lookup.has_died(self.verdict.patient)
 
     def _wanted_subject(self, study: str) -> Json:
         if self.sender.release is Release.R4:
@@ -126,13 +144,18 @@ class Case:
 
     def _about_observation(self, study: str) -> Decision:
         """The same content as the latest result writes nothing; other content replaces it; the earlier one keeps its status."""
-        last, run = self._latest_run(study)
+        begin = runs_begin(self.settings.tenant, self._study_name, self.verdict.patient)
+        written = self.lookup.own_observations(self.verdict.patient, study, begin)
+        last, run = self._latest_run([each for each in written if not is_error(each)])
         if last is not None and run_of(last, self.settings.bases) == run:
             self.run = run
             return Decision(Action.UNCHANGED, "The same result is there already.", held=last)
         predecessor = run_of(last, self.settings.bases) if last else None
         facts = self._facts(study, self._run(predecessor), f"Observation/{last['id']}" if last else None)
         self.run = facts.identifier
+        for wrong in written:
+            if is_error(wrong) and run_of(wrong, self.settings.bases) == self.run:
+                return Decision(Action.WITHHELD, AN_ERROR, held=wrong)
         decision = Decision(
             Action.CREATED,
             "A new result." if last is None else "The result has changed.",
@@ -152,9 +175,8 @@ class Case:
             now=self.sender.errand.now,
         )
 
-    def _latest_run(self, study: str) -> tuple[Json | None, str]:
-        """Our latest result on the server, and the identifier that today's content would have in its place."""
-        earlier = self.lookup.own_observations(self.verdict.patient, study)
+    def _latest_run(self, earlier: list[Json]) -> tuple[Json | None, str]:
+        """The latest of our results on the server, and the identifier that today's content would have in its place."""
         last = latest(earlier)
         replaced = target_of(extension(last, REPLACES_EXTENSION)) if last is not None else None
         if replaced is None:
@@ -169,7 +191,11 @@ class Case:
     # --- where the result came from ---
 
     def _writes_provenance(self) -> bool:
-        return self.settings.provenance and self.sender.obstacle("Provenance", "create") is None
+        """Where the server takes it, and finds it again by its target: it has no identifier."""
+        stated = self.sender.server.capabilities()
+        named = stated.parameters.get("Provenance", frozenset())
+        is_found_again = stated.offers("Provenance", "search-type") and (not named or "target" in named)
+        return self.settings.provenance and is_found_again and self.sender.obstacle("Provenance", "create") is None
 
     def _provenance_decision(self, target: str | None) -> Decision:
         """Found by the run's identifier, since Provenance has none of its own."""
@@ -202,12 +228,41 @@ class Case:
                 sender.mark(number, IntentState.SUPERSEDED, "Its Observation was not written.")
             del self.owed[self.run]
             return
-        result = sender.settle("Provenance", "Provenance", lambda: self._about_provenance(observation.reference))
+        if observation.by_another:
+            self._leave_to_the_other(number, observation.reference)
+            return
+        result = self._paid(number, observation.reference)
         if result.action is Action.UNCHANGED:
-            sender.outbox.mark(number, IntentState.CONFIRMED, sender.errand.now, reference=result.reference)
+            sender.confirm(number, result.reference, None)
         if not sender.is_stopped():
             del self.owed[self.run]
         yield result
+
+    def _paid(self, number: int, target: str) -> WriteResult:
+        """The result stands, with its Provenance or without."""
+        try:
+            return self.sender.settle("Provenance", "Provenance", lambda: self._about_provenance(target))
+        except StoppedError:
+            raise
+        except FatalServerError as error:
+            self.sender.mark(number, IntentState.FAILED, error.message)
+            return WriteResult("Provenance", Action.WITHHELD, error.message)
+
+    def _leave_to_the_other(self, number: int, target: str) -> None:
+        """The run that wrote the Observation writes its Provenance: two would stand there, since it has no identifier.
+
+        Until it is seen there, the intent stays open. Where both runs keep their intents in one place it is the same intent, and
+        to close it would be to forget the debt of a run that may yet end in between.
+        """
+        try:
+            found = self.lookup.provenances_of(target)
+        except StoppedError:
+            raise
+        except FatalServerError:
+            return  # refused: the next start says so of the intent
+        if found:
+            self.sender.confirm(number, f"Provenance/{found[0]['id']}", None)
+            del self.owed[self.run]
 
     def _about_provenance(self, target: str) -> Decision:
         found = self.lookup.provenances_of(target)

@@ -15,7 +15,7 @@ from fhir_trial.transport import Json
 from fhir_trial.verdict.model import Overall
 from fhir_trial.writeback.codes import FLAGGED, TAKEN_BACK
 from fhir_trial.writeback.enrolment import enrolment_of, has_only_states, is_r5, moved_to, patient_of
-from fhir_trial.writeback.settings import WriteBack
+from fhir_trial.writeback.settings import Observations, WriteBack, WriteSettings
 
 #: What a ResearchSubject of the machine's making holds; anything else in it is somebody's work.
 _KEYS = frozenset({"resourceType", "id", "meta", "text", "identifier", "status", "study"})
@@ -61,6 +61,11 @@ def wants_flag(overall: Overall, setting: WriteBack) -> bool:
             return overall is not Overall.NOT_ELIGIBLE
 
 
+def is_listed(overall: Overall, settings: WriteSettings) -> bool:
+    """Whether a note or a line is begun for a patient with this verdict; one that was begun is kept up to date."""
+    return settings.observations is Observations.ALL or wants_flag(overall, settings.write_back)
+
+
 def decide_subject(
     overall: Overall,
     setting: WriteBack,
@@ -85,11 +90,19 @@ def decide_subject(
     if len(ours) > 1:
         return Decision(Action.WITHHELD, "Several subjects carry the same identifier: a person must tidy up.", held=ours[0])
     if not ours and others:
-        status = enrolment_of(others[0])
-        return Decision(Action.WITHHELD, f"Somebody else's subject is there (status {status}); it is left.", held=others[0])
+        return _beside(others[0], others[0])
     if not ours:
         return _without_subject(overall, setting, wanted)
-    return _with_own_subject(overall, setting, wanted, ours[0], written, when or date.min)
+    decision = _with_own_subject(overall, setting, wanted, ours[0], written, when or date.min)
+    if others and decision.resource is not None and enrolment_of(decision.resource) == FLAGGED:
+        return _beside(others[0], ours[0])
+    return decision
+
+
+def _beside(theirs: Json, held: Json) -> Decision:
+    """The patient is on the study by another's account: theirs is no work of the machine (WB-01)."""
+    reason = f"Somebody else's subject is there (status {enrolment_of(theirs)}); it is left."
+    return Decision(Action.WITHHELD, reason, held=held)
 
 
 def _without_subject(overall: Overall, setting: WriteBack, wanted: Json) -> Decision:

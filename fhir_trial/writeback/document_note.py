@@ -11,17 +11,18 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from fhir_trial.criteria.answers import Outcome
-from fhir_trial.errors import ServerError
 from fhir_trial.transport import FhirServer, Json
 from fhir_trial.trials.model import ResolvedTrial
 from fhir_trial.verdict.model import Verdict
+from fhir_trial.verdict.overall import DECEASED
 from fhir_trial.writeback.codes import LOINC, Release, origin_tag, release_of
-from fhir_trial.writeback.decisions import Action, Decision
-from fhir_trial.writeback.identifiers import note_system, run_value, study_identifier
-from fhir_trial.writeback.lookup import Lookup, identifiers_of, target_of
+from fhir_trial.writeback.decisions import Action, Decision, is_listed
+from fhir_trial.writeback.identifiers import note_system, run_value, runs_begin, study_identifier
+from fhir_trial.writeback.lookup import AN_ERROR, Lookup, identifiers_of, is_error, target_of
 from fhir_trial.writeback.memory_outbox import MemoryOutbox
 from fhir_trial.writeback.obstacles import obstacle_to_writing
-from fhir_trial.writeback.outbox import IntentState, Outbox
+from fhir_trial.writeback.outbox import Outbox
+from fhir_trial.writeback.persons_words import neutral
 from fhir_trial.writeback.provenance import issued_now
 from fhir_trial.writeback.reconciling import Reconciler
 from fhir_trial.writeback.sending import Errand, Sender, Witness, WriteResult, no_witness
@@ -83,23 +84,33 @@ class DocumentNote:
     def _resume(self, reconciler: Reconciler, now: datetime) -> None:
         for kept in tuple(self._outbox.interrupted(self._settings.tenant, self._server.base)):
             if kept.intent.kind == "DocumentReference":
-                try:
-                    reconciler.settle(kept.number, kept.intent, now)
-                except ServerError as error:
-                    self._outbox.mark(kept.number, IntentState.FAILED, now, note=error.message)
+                reconciler.resume(kept, now)
         self._has_resumed = True
 
     def _about_note(self, verdict: Verdict, trial: ResolvedTrial, now: datetime, release: Release) -> Decision:
         study = study_identifier(trial).value
-        notes = [each for each in self._own_notes(verdict.patient) if each.get("description") == _description(study)]
-        replaced = {target for note in notes if (target := _replaced_by(note)) is not None}
-        last = max((each for each in notes if f"DocumentReference/{each['id']}" not in replaced), key=_age, default=None)
+        written = self._own_notes(verdict.patient, study)
+        last = _newest([each for each in written if not is_error(each)])
+        if last is None and not is_listed(verdict.overall, self._settings):
+            return Decision(Action.WITHHELD, "No note is begun for a patient who is not on the list.")
+        if last is None and (DECEASED in verdict.blockers or self._lookup.has_died(verdict.patient)):
+            return Decision(Action.WITHHELD, "No note is begun for a patient who has died.")
         earlier = None if last is None else _replaced_by(last)
-        before = next((each for each in notes if f"DocumentReference/{each['id']}" == earlier), None)
+        before = next((each for each in written if f"DocumentReference/{each['id']}" == earlier), None)
         if last is not None and self._value_of(last) == self._value(study, verdict, trial, self._value_of(before)):
             return Decision(Action.UNCHANGED, "The same note is there already.", held=last)
         value = self._value(study, verdict, trial, self._value_of(last))
-        note: Json = {
+        for wrong in written:
+            if is_error(wrong) and self._value_of(wrong) == value:
+                return Decision(Action.WITHHELD, AN_ERROR, held=wrong)
+        note = self._note(verdict, trial, now, value)
+        if last is None:
+            return Decision(Action.CREATED, "A new note.", note)
+        note["relatesTo"] = [_replacing(f"DocumentReference/{last['id']}", release)]
+        return Decision(Action.CREATED, "The note has changed.", note)
+
+    def _note(self, verdict: Verdict, trial: ResolvedTrial, now: datetime, value: str) -> Json:
+        return {
             "resourceType": "DocumentReference",
             "meta": {"tag": [origin_tag(self._settings.bases[0])]},
             "identifier": [{"system": note_system(self._settings.bases[0]), "value": value}],
@@ -108,15 +119,15 @@ class DocumentNote:
             "type": {"coding": [{"system": LOINC, "code": self._settings.note_code}], "text": TITLE},
             "subject": {"reference": verdict.patient},
             "date": issued_now(now),
-            "description": _description(study),
+            "description": f"{TITLE}: {study_identifier(trial).value}",
             "content": [{"attachment": _attachment(note_text(verdict, trial, self._software))}],
         }
-        if last is not None:
-            note["relatesTo"] = [_replacing(f"DocumentReference/{last['id']}", release)]
-        return Decision(Action.CREATED, "A new note." if last is None else "The note has changed.", note)
 
-    def _own_notes(self, patient: str) -> list[Json]:
-        return self._lookup.notes_of(patient, [note_system(base) for base in self._settings.bases])
+    def _own_notes(self, patient: str, study: str) -> list[Json]:
+        """The tenant's, about the study; those entered in error too."""
+        begin = _as_note(runs_begin(self._settings.tenant, study, patient))
+        notes = self._lookup.notes_of(patient, [note_system(base) for base in self._settings.bases])
+        return [each for each in notes if (self._value_of(each) or "").startswith(begin)]
 
     def _value_of(self, note: Json | None) -> str | None:
         systems = {note_system(base) for base in self._settings.bases}
@@ -124,7 +135,7 @@ class DocumentNote:
         return next((each.value for each in found if each.system in systems), None)
 
     def _value(self, study: str, verdict: Verdict, trial: ResolvedTrial, before: str | None) -> str:
-        return run_value(self._settings.tenant, study, verdict, trial, before).replace("run-", "note-", 1)
+        return _as_note(run_value(self._settings.tenant, study, verdict, trial, before))
 
 
 def note_text(verdict: Verdict, trial: ResolvedTrial, software: str) -> str:
@@ -139,13 +150,19 @@ def _lines(verdict: Verdict, trial: ResolvedTrial, software: str) -> Iterator[st
     yield f"Result: {str(verdict.overall).replace('-', ' ')}"
     for criterion, answer in verdict.answers:
         outcome = "no data" if answer.outcome is Outcome.UNKNOWN else str(answer.outcome).replace("-", " ")
-        yield f"- {criterion.id} {criterion.title or criterion.text}: {outcome} ({answer.reason})"
+        yield f"- {criterion.id} {criterion.title or criterion.text}: {outcome} ({neutral(answer.reason, verdict)})"
     for text in verdict.not_evaluated:
         yield f"- Not evaluated: {text}"
 
 
-def _description(study: str) -> str:
-    return f"{TITLE}: {study}"
+def _as_note(run: str) -> str:
+    return run.replace("run-", "note-", 1)
+
+
+def _newest(notes: list[Json]) -> Json | None:
+    """The one that no other replaces; of several, the one dated last."""
+    replaced = {target for note in notes if (target := _replaced_by(note)) is not None}
+    return max((each for each in notes if f"DocumentReference/{each['id']}" not in replaced), key=_age, default=None)
 
 
 def _attachment(text: str) -> Json:

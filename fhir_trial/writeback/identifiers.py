@@ -49,13 +49,21 @@ def subject_value(tenant: str, study: str, patient: str, episode: int = 1) -> st
 
 
 def run_value(tenant: str, study: str, verdict: Verdict, trial: ResolvedTrial, predecessor: str | None) -> str:
-    """``run-`` and 32 hex digits: what was found, by which rules, after which earlier result. No clock and no prose.
+    """``run-`` and 32 hex digits: of whom it is, what was found, by which rules, after which earlier result.
+
+    No clock and no prose. The first half says whose run it is (``runs_begin``); by it two tenants on one server know theirs.
 
     Args:
         predecessor: Identifier value of the result that this one replaces, or None.
     """
     content = [line for criterion, answer in verdict.answers for line in _lines(criterion.id, answer)]
-    return "run-" + _hash(tenant, study, verdict.patient, verdict.version, trial.digest, predecessor or "", *content)[:32]
+    found = _hash(tenant, study, verdict.patient, verdict.version, trial.digest, predecessor or "", *content)[:16]
+    return runs_begin(tenant, study, verdict.patient) + found
+
+
+def runs_begin(tenant: str, study: str, patient: str) -> str:
+    """How every run of a tenant about a patient and a study begins: ``run-`` and 16 hex digits."""
+    return "run-" + _hash(tenant, study, patient)[:16]
 
 
 def _lines(name: str, answer: Answer) -> Iterator[str]:

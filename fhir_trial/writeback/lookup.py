@@ -11,6 +11,9 @@ from fhir_trial.writeback.codes import REPLACES_EXTENSION, RESEARCH_STUDY_EXTENS
 from fhir_trial.writeback.enrolment import patient_of
 from fhir_trial.writeback.identifiers import run_system, subject_system
 
+#: Said of content that a person has called an error.
+AN_ERROR = "A person called this result entered in error: it is not written again."
+
 
 class Lookup:
     """Searches that are matched again locally: a server may ignore a parameter."""
@@ -18,6 +21,11 @@ class Lookup:
     def __init__(self, server: FhirServer, bases: Iterable[str]) -> None:
         self._server = server
         self._bases = tuple(bases)
+
+    @property
+    def bases(self) -> tuple[str, ...]:
+        """Under which a resource is ours."""
+        return self._bases
 
     def studies(self, identifiers: Iterable[Identifier]) -> list[Json]:
         """The studies that carry any of the identifiers: registries have changed their system's URI (WB-27)."""
@@ -47,17 +55,25 @@ class Lookup:
         matches = self._all("ResearchSubject", [("patient", patient.split("/")[1])])
         return [each for each in matches if names(patient_of(each), patient) and names(each.get("study"), study)]
 
-    def own_observations(self, patient: str, study: str) -> list[Json]:
-        """Our eligibility Observations of the patient for the study, the ones entered in error left out."""
+    def has_died(self, patient: str) -> bool:
+        """Whether the server's record says so now; the verdict may be older."""
+        held = self.read(patient) or {}
+        return held.get("deceasedBoolean") is True or "deceasedDateTime" in held
+
+    def own_observations(self, patient: str, study: str, begin: str) -> list[Json]:
+        """Our eligibility Observations of the patient for the study, those entered in error too.
+
+        Args:
+            begin: How our runs begin; another tenant's begin otherwise.
+        """
         codes = ",".join(f"{screening_system(base)}|eligibility-screening" for base in self._bases)
         matches = self._all("Observation", [("patient", patient.split("/")[1]), ("code", codes)])
         return [
             observation
             for observation in matches
-            if run_of(observation, self._bases) is not None
+            if (run_of(observation, self._bases) or "").startswith(begin)
             and names(observation.get("subject"), patient)
             and names(extension(observation, RESEARCH_STUDY_EXTENSION), study)
-            and observation.get("status") != "entered-in-error"
         ]
 
     def provenances_of(self, reference: str) -> list[Json]:
@@ -66,14 +82,13 @@ class Lookup:
         return [each for each in matches if any(names(target, reference) for target in _references(each.get("target")))]
 
     def notes_of(self, patient: str, systems: Iterable[str]) -> list[Json]:
-        """The patient's DocumentReferences with an identifier of one of the systems, the ones entered in error left out."""
+        """The patient's DocumentReferences with an identifier of one of the systems, those entered in error too."""
         wanted = set(systems)
         return [
             each
             for each in self._all("DocumentReference", [("patient", patient.split("/")[1])])
             if names(each.get("subject"), patient)
             and not wanted.isdisjoint(identifier.system for identifier in identifiers_of(each))
-            and each.get("status") != "entered-in-error"
         ]
 
     def by_identifier(self, resource_type: str, identifier: Identifier) -> list[Json]:
@@ -95,6 +110,11 @@ class Lookup:
             return self._server.read(reference)
         except NotFoundError:
             return None
+
+
+def is_error(resource: Json) -> bool:
+    """Whether a person has called it an error (WB-08)."""
+    return resource.get("status") == "entered-in-error"
 
 
 def latest(observations: list[Json]) -> Json | None:

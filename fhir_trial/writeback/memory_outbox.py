@@ -22,14 +22,14 @@ class MemoryOutbox:
         self._last = 0
         self._open: dict[int, Kept] = {}
         self._closed: deque[Kept] = deque(maxlen=_SHOWN)
-        self._versions: dict[tuple[str, str], tuple[int, str | None]] = {}
+        self._versions: dict[tuple[str, str, str], tuple[int, str | None]] = {}
         self._stopped: set[str] = set()
         self._lock = threading.Lock()
 
     def intend(self, intent: Intent, at: datetime) -> int:
         with self._lock:
             for number, kept in self._open.items():
-                if kept.intent.key == intent.key:
+                if (kept.intent.tenant, kept.intent.key) == (intent.tenant, intent.key):
                     return number
             for number, kept in tuple(self._open.items()):
                 if _place(kept.intent) == _place(intent):
@@ -44,6 +44,7 @@ class MemoryOutbox:
         state: IntentState,
         at: datetime,
         *,
+        tenant: str,
         reference: str | None = None,
         version: str | None = None,
         note: str | None = None,
@@ -52,6 +53,8 @@ class MemoryOutbox:
             kept = self._open.get(number)
             if kept is None:
                 return  # closed meanwhile, by a later intent for the same resource
+            if kept.intent.tenant != tenant:
+                raise LookupError(f"The tenant has no intent {number}.")
             attempts = kept.attempts + (state is IntentState.SENT)
             moved = Kept(number, kept.intent, state, at, attempts, reference, version, note)
             if state.is_open:
@@ -64,9 +67,9 @@ class MemoryOutbox:
             kept = list(self._open.values())
         return iter([each for each in kept if (each.intent.tenant, each.intent.server) == (tenant, server)])
 
-    def version(self, server: str, reference: str) -> str | None:
+    def version(self, tenant: str, server: str, reference: str) -> str | None:
         with self._lock:
-            return self._versions.get((server, reference), (0, None))[1]
+            return self._versions.get((tenant, server, reference), (0, None))[1]
 
     def stopped(self, tenant: str) -> bool:
         return tenant in self._stopped
@@ -88,10 +91,10 @@ class MemoryOutbox:
         del self._open[number]
         self._closed.append(replace(kept, intent=replace(kept.intent, body={})))
         if kept.state is IntentState.CONFIRMED and kept.reference is not None:
-            place = (kept.intent.server, kept.reference)
+            place = (kept.intent.tenant, kept.intent.server, kept.reference)
             if number >= self._versions.get(place, (0, None))[0]:
                 self._versions[place] = (number, kept.version)
 
 
-def _place(intent: Intent) -> tuple[str, str, str]:
-    return intent.server, intent.kind, intent.identifier
+def _place(intent: Intent) -> tuple[str, str, str, str]:
+    return intent.tenant, intent.server, intent.kind, intent.identifier

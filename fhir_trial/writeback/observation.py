@@ -29,6 +29,7 @@ from fhir_trial.writeback.codes import (
     screening_system,
 )
 from fhir_trial.writeback.identifiers import run_system
+from fhir_trial.writeback.persons_words import neutral
 
 _LOCAL = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64}")
 _TITLES = {
@@ -114,18 +115,19 @@ def _component(criterion: Criterion, answer: Answer, verdict: Verdict, base: str
             "text": criterion.title or criterion.text,
         }
     }
+    reason = neutral(answer.reason, verdict)
     match answer.outcome:
         case Outcome.MET | Outcome.NOT_MET:
-            component["valueCodeableConcept"] = _result(answer, base, f"{str(answer.outcome).replace('-', ' ')}: {answer.reason}")
+            component["valueCodeableConcept"] = _result(answer, base, f"{str(answer.outcome).replace('-', ' ')}: {reason}")
         case Outcome.NEEDS_CLINICIAN:
-            component["valueCodeableConcept"] = _result(answer, base, str(answer.reason))
+            component["valueCodeableConcept"] = _result(answer, base, reason)
         case Outcome.NOT_APPLICABLE:
-            component["dataAbsentReason"] = {"coding": [_absent("not-applicable")], "text": str(answer.reason)}
+            component["dataAbsentReason"] = {"coding": [_absent("not-applicable")], "text": reason}
         case Outcome.UNKNOWN:
             why = answer.why or Why.NOT_RECORDED
             component["dataAbsentReason"] = {
                 "coding": [_absent(_absence(why, criterion, verdict)), {"system": f"{base}/CodeSystem/why", "code": str(why)}],
-                "text": f"{str(why).replace('-', ' ')}: {answer.reason}",
+                "text": f"{str(why).replace('-', ' ')}: {reason}",
             }
     return component
 

@@ -93,19 +93,27 @@ class Outbox(Protocol):
         state: IntentState,
         at: datetime,
         *,
+        tenant: str,
         reference: str | None = None,
         version: str | None = None,
         note: str | None = None,
     ) -> None:
-        """Moves an intent on; ``sent`` counts an attempt."""
+        """Moves an intent of the tenant on; ``sent`` counts an attempt. One that is closed already stays as it is.
+
+        Raises:
+            LookupError: The tenant has no such intent; another's is not touched (SEC-13).
+        """
         ...
 
     def interrupted(self, tenant: str, server: str) -> Iterator[Kept]:
         """Intents still open, oldest first."""
         ...
 
-    def version(self, server: str, reference: str) -> str | None:
-        """The version of a resource that the machine wrote last, by its newest confirmed intent; None when it does not know."""
+    def version(self, tenant: str, server: str, reference: str) -> str | None:
+        """The version of a resource that the machine wrote last, by its newest confirmed intent; None when it does not know.
+
+        What another tenant wrote to the same server is not the machine's own here (SEC-13).
+        """
         ...
 
     def stopped(self, tenant: str) -> bool:

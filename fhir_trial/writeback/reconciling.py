@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from fhir_trial.errors import FatalServerError
+from fhir_trial.transport import NotFoundError
+from fhir_trial.transport.connection import StoppedError
 from fhir_trial.trials.model import Identifier
 from fhir_trial.writeback.changes import holds_exactly
 from fhir_trial.writeback.decisions import version_of
 from fhir_trial.writeback.lookup import Lookup
-from fhir_trial.writeback.outbox import Intent, IntentState, Outbox
+from fhir_trial.writeback.outbox import Intent, IntentState, Kept, Outbox
 
 _PERSONS = "person-"
 
@@ -25,16 +28,30 @@ def is_persons(intent: Intent) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of an intent.
+
+    Attributes:
+        reference: ``Type/id``, where it is confirmed.
+    """
+
+    state: IntentState
+    reference: str | None = None
+
+    @property
+    def has_arrived(self) -> bool:
+        return self.state is IntentState.CONFIRMED
+
+
+@dataclass(frozen=True, slots=True)
 class Reconciler:
     """Closes intents by what the server holds."""
 
     lookup: Lookup
     outbox: Outbox
 
-    def settle(
-        self, number: int, intent: Intent, at: datetime, *, otherwise: IntentState = IntentState.SUPERSEDED
-    ) -> IntentState:
-        """The intent's state now: confirmed when the server holds exactly its body, else ``otherwise``, to be decided again.
+    def settle(self, number: int, intent: Intent, at: datetime, *, otherwise: IntentState = IntentState.SUPERSEDED) -> Settled:
+        """The intent as it is now: confirmed when the server holds exactly its body, else ``otherwise``, to be decided again.
 
         A Provenance that is still owed to an Observation stays open: the next run of the same content writes it.
         """
@@ -46,24 +63,57 @@ class Reconciler:
             if _may_be_ours(intent, version):
                 known = None if is_persons(intent) else version
                 reference = f"{intent.kind}/{found[0]['id']}"
-                self.outbox.mark(number, IntentState.CONFIRMED, at, reference=reference, version=known)
-                return IntentState.CONFIRMED
+                self._close(number, intent, IntentState.CONFIRMED, at, reference=reference, version=known)
+                return Settled(IntentState.CONFIRMED, reference)
         note = "The server holds something else." if found else "It had not arrived."
-        self.outbox.mark(number, otherwise, at, note=note)
-        return otherwise
+        self._close(number, intent, otherwise, at, note=note)
+        return Settled(otherwise)
 
-    def _settle_provenance(self, number: int, intent: Intent, at: datetime) -> IntentState:
+    def resume(self, kept: Kept, at: datetime) -> Settled:
+        """Settles what an earlier process left open; one about which the server will never answer has failed.
+
+        Raises:
+            TemporaryServerError: The server stays away; the intent stays open.
+            StoppedError: Nothing may be asked now; the intent stays open.
+        """
+        try:
+            return self.settle(kept.number, kept.intent, at)
+        except StoppedError:
+            raise
+        except FatalServerError as error:
+            self._close(kept.number, kept.intent, IntentState.FAILED, at, note=error.message)
+            return Settled(IntentState.FAILED)
+
+    def place(self, intent: Intent) -> str:
+        """``Type/id`` of what was just written, when the answer does not say (WB-16).
+
+        Raises:
+            NotFoundError: The server does not show it, or shows several.
+        """
+        if intent.if_match is not None:
+            return f"{intent.kind}/{intent.body['id']}"
+        if "identifier" in intent.body:
+            found = self.lookup.by_identifier(intent.kind, _identifier(intent))
+        else:
+            found = self.lookup.provenances_of(intent.body["target"][0]["reference"])
+        if len(found) != 1:
+            raise NotFoundError("Not there, or several times.")
+        return f"{intent.kind}/{found[0]['id']}"
+
+    def _settle_provenance(self, number: int, intent: Intent, at: datetime) -> Settled:
         observations = self.lookup.by_identifier("Observation", _identifier(intent))
         if not observations:
-            self.outbox.mark(number, IntentState.SUPERSEDED, at, note="Its Observation had not arrived.")
-            return IntentState.SUPERSEDED
+            self._close(number, intent, IntentState.SUPERSEDED, at, note="Its Observation had not arrived.")
+            return Settled(IntentState.SUPERSEDED)
         found = self.lookup.provenances_of(f"Observation/{observations[0]['id']}")
         if not found:
-            return IntentState.PENDING
-        self.outbox.mark(
-            number, IntentState.CONFIRMED, at, reference=f"Provenance/{found[0]['id']}", version=version_of(found[0])
-        )
-        return IntentState.CONFIRMED
+            return Settled(IntentState.PENDING)
+        reference = f"Provenance/{found[0]['id']}"
+        self._close(number, intent, IntentState.CONFIRMED, at, reference=reference, version=version_of(found[0]))
+        return Settled(IntentState.CONFIRMED, reference)
+
+    def _close(self, number: int, intent: Intent, state: IntentState, at: datetime, **more: str | None) -> None:
+        self.outbox.mark(number, state, at, tenant=intent.tenant, **more)
 
 
 def _may_be_ours(intent: Intent, version: str | None) -> bool:

@@ -8,23 +8,27 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from fhir_trial.errors import ConflictError, FatalServerError, ServerError, TemporaryServerError
 from fhir_trial.transport import FhirServer, Json, NotFoundError, NotSupportedError, Written
+from fhir_trial.transport.connection import StoppedError
 from fhir_trial.writeback.changes import Change, changes, lost
 from fhir_trial.writeback.checking import checked
 from fhir_trial.writeback.codes import Release
 from fhir_trial.writeback.decisions import Action, Decision, version_of
 from fhir_trial.writeback.enrolment import enrolment_of
+from fhir_trial.writeback.marks import marks_on, take_off
 from fhir_trial.writeback.outbox import Intent, IntentState, Outbox
-from fhir_trial.writeback.reconciling import Reconciler, is_persons, persons_key
+from fhir_trial.writeback.reconciling import Reconciler, Settled, is_persons, persons_key
 
 #: Told of each step: action ("create", "update"), type, outcome ("begun", "done", "failed"). An error of its own stops the write.
 Witness = Callable[[str, str, str], None]
 
 STOPPED = "Writing is stopped for this site."
+_MARKED = "The server keeps the mark of a computed result on it; it is a person's all the same."
+_UNMARK = "$meta-delete"
 
 
 def no_witness(action: str, target: str, outcome: str) -> None:
@@ -39,6 +43,7 @@ class WriteResult:
         reference: ``Type/id``; where it does not exist (yet), how it would be found: ``Type?identifier=system|value``.
         resource: In a dry run, the exact body that would be sent; else None.
         changes: In a dry run of an update, each value that would change; else None (WB-11).
+        by_another: Another run wrote it at the same moment, and owes what belongs to it; not part of the contract.
     """
 
     reference: str
@@ -46,6 +51,7 @@ class WriteResult:
     reason: str
     resource: Json | None = None
     changes: tuple[Change, ...] | None = None
+    by_another: bool = False
 
     def as_json(self) -> Json:
         """The form of the contract."""
@@ -100,13 +106,17 @@ class Sender:
             wanted: The name of the resource in the result, where there is none on the server and none is to be sent.
             decide: Reads the server afresh each time.
         """
+        has_lost = False
         try:
             return self.attempt(kind, wanted, decide())
-        except (ConflictError, TemporaryServerError):
+        except ConflictError:
+            has_lost = True
+        except TemporaryServerError:
             pass
         decision = decide()
         try:
-            return self.attempt(kind, wanted, decision)
+            result = self.attempt(kind, wanted, decision)
+            return replace(result, by_another=True) if has_lost and result.action is Action.UNCHANGED else result
         except ConflictError:
             return WriteResult(_name(decision, wanted), Action.WITHHELD, "Somebody else is writing it now.")
 
@@ -168,7 +178,12 @@ class Sender:
 
     def mark(self, number: int, state: IntentState, note: str | None = None) -> None:
         """Moves an intent on."""
-        self.outbox.mark(number, state, self.errand.now, note=note)
+        self.outbox.mark(number, state, self.errand.now, tenant=self.errand.tenant, note=note)
+
+    def confirm(self, number: int, reference: str, version: str | None) -> None:
+        """Closes an intent whose resource is there; ``version`` is the one that the machine wrote, else None."""
+        errand = self.errand
+        self.outbox.mark(number, IntentState.CONFIRMED, errand.now, tenant=errand.tenant, reference=reference, version=version)
 
     def _sent(self, decision: Decision, name: str, kind: str, body: Json) -> WriteResult:
         number, intent = self.intend(decision, body)
@@ -184,8 +199,12 @@ class Sender:
             self.mark(number, IntentState.SUPERSEDED, "The server holds another version.")
             raise
         except TemporaryServerError:
-            self._find_out(number, intent)
-            raise
+            settled = self._find_out(number, intent)
+            if not (is_persons(intent) and settled is not None and settled.has_arrived):
+                raise  # the machine decides again
+            return WriteResult(settled.reference or name, decision.action, decision.reason)
+        except StoppedError:
+            raise  # the intent stays open: it may have arrived, and nobody may be asked now
         except FatalServerError as error:
             self.mark(number, IntentState.FAILED, error.message)
             if not _switches_off(error, intent):
@@ -208,27 +227,53 @@ class Sender:
         self.witness(intent.interaction, intent.kind, "done")
         return written
 
-    def _find_out(self, number: int, intent: Intent) -> None:
+    def _find_out(self, number: int, intent: Intent) -> Settled | None:
         """The answer never came: whether the write arrived is asked of the server; if it stays away, the intent stays open."""
         try:
-            self.reconciler.settle(number, intent, self.errand.now, otherwise=IntentState.FAILED)
+            return self.reconciler.settle(number, intent, self.errand.now, otherwise=IntentState.FAILED)
         except ServerError:
-            return
+            return None
 
     def _confirmed(self, decision: Decision, number: int, intent: Intent, written: Written) -> WriteResult:
         """Reads back what was written and compares (WB-07, WB-23)."""
         try:
-            held = self.server.read(written.reference or intent.kind)
+            held = self.server.read(written.reference or self.reconciler.place(intent))
         except NotFoundError:
             raise FatalServerError(f"{intent.kind}: the server took it, but does not show it.") from None
         name = f"{intent.kind}/{held['id']}"
         if decision.action is Action.CREATED and not written.created:
             self.mark(number, IntentState.SUPERSEDED, "It was there already.")
-            return WriteResult(name, Action.UNCHANGED, "Another run wrote it at the same moment.")
+            return WriteResult(name, Action.UNCHANGED, "Another run wrote it at the same moment.", by_another=True)
         missing = sorted(set(lost(intent.body, held, intent.kind)))
+        reason = decision.reason
+        if self.errand.by_person and not self._is_unmarked(held, name):
+            reason = f"{reason} {_MARKED}"
         version = None if is_persons(intent) else written.version or (None if missing else version_of(held))
-        self.outbox.mark(number, IntentState.CONFIRMED, self.errand.now, reference=name, version=version)
-        return WriteResult(name, decision.action, _with_losses(decision.reason, missing))
+        self.confirm(number, name, version)
+        return WriteResult(name, decision.action, _with_losses(reason, missing))
+
+    def _is_unmarked(self, held: Json, reference: str) -> bool:
+        """Whether what a person decided is called computed no more. Whose it is never rests on that mark: see ``decisions``."""
+        bases = self.reconciler.lookup.bases
+        kind = reference.split("/", maxsplit=1)[0]
+        marks = marks_on(held, bases)
+        if not marks:
+            return True
+        if self.is_stopped() or _UNMARK in self.refused:
+            return False
+        self.witness("update", kind, "begun")
+        try:
+            take_off(self.server, reference, marks)
+        except ServerError as error:
+            self.witness("update", kind, "failed")
+            if isinstance(error, NotSupportedError | NotFoundError):
+                self.refused[_UNMARK] = error.message
+            return False
+        self.witness("update", kind, "done")
+        try:
+            return not marks_on(self.server.read(reference), bases)
+        except ServerError:
+            return False
 
 
 def found_by(resource: Json) -> str:

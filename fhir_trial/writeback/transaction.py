@@ -78,11 +78,11 @@ def _found(sender: Sender, decisions: Sequence[Decision], kept: Sequence[tuple[i
     done: dict[str, WriteResult] = {}
     for decision, (number, intent) in zip(decisions, kept, strict=True):
         try:
-            state = sender.reconciler.settle(number, intent, sender.errand.now)
+            settled = sender.reconciler.settle(number, intent, sender.errand.now)
         except ServerError:
             continue  # the intent stays open; what follows asks again
-        if state is IntentState.CONFIRMED:
-            done[intent.kind] = WriteResult(intent.kind, decision.action, decision.reason)
+        if settled.has_arrived:
+            done[intent.kind] = WriteResult(settled.reference or intent.kind, decision.action, decision.reason)
     return done
 
 

@@ -10,13 +10,13 @@ import threading
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from fhir_trial.errors import ConflictError, FatalServerError, UsageError, WriteRefusedError
+from fhir_trial.errors import ConflictError, UsageError, WriteRefusedError
 from fhir_trial.people.statuses import By, Standing, Status, moved
 from fhir_trial.transport import FhirServer, Json
 from fhir_trial.trials.model import Identifier, ResolvedTrial
 from fhir_trial.verdict.model import Verdict
 from fhir_trial.writeback.case import Case
-from fhir_trial.writeback.codes import Release, origin_tag, release_of
+from fhir_trial.writeback.codes import Release, release_of
 from fhir_trial.writeback.decisions import Action, Decision, version_of
 from fhir_trial.writeback.enrolment import (
     enrolment_code,
@@ -26,14 +26,16 @@ from fhir_trial.writeback.enrolment import (
     research_subject_r4,
     research_subject_r5,
 )
-from fhir_trial.writeback.identifiers import study_identifier, study_system, subject_system, subject_value
+from fhir_trial.writeback.identifiers import study_identifier, subject_system, subject_value
 from fhir_trial.writeback.lookup import Lookup, names
+from fhir_trial.writeback.marks import without_marks
 from fhir_trial.writeback.memory_outbox import MemoryOutbox
 from fhir_trial.writeback.obstacles import obstacle_to_writing
-from fhir_trial.writeback.outbox import IntentState, Outbox
+from fhir_trial.writeback.outbox import Outbox
 from fhir_trial.writeback.reconciling import Reconciler
 from fhir_trial.writeback.sending import Errand, Sender, Witness, WriteResult, no_witness
 from fhir_trial.writeback.settings import WriteSettings
+from fhir_trial.writeback.standing import study_on_server
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class PersonsDecision:
     registered_on: date | None = None
 
 
+_APPEARED = "A subject has appeared since none was shown: look again before deciding."
 _LOCKS: dict[str, threading.Lock] = {}
 _LOCKS_LOCK = threading.Lock()
 
@@ -158,12 +161,15 @@ class Writer:
                 self._resume(now)
             errand = Errand(self._settings.tenant, decision.patient, trial.trial.id, now, by_person=True)
             sender = self._sender(errand, witness, dry_run=dry_run)
-            found = self._study(trial)
+            found = study_on_server(self._lookup, trial, self._settings.bases)
             study = None if found is None else f"ResearchStudy/{found['id']}"
             if study is None:
                 return WriteResult("ResearchSubject", Action.WITHHELD, "The study is not on the server, or is there twice.")
             made = self._moved(decision, after, study) if decision.shown else self._made(decision, after, trial, study)
-            return sender.attempt("ResearchSubject", "ResearchSubject", made)
+            result = sender.attempt("ResearchSubject", "ResearchSubject", made)
+            if result.by_another:
+                raise ConflictError(_APPEARED)
+            return result
 
     def resume(self, now: datetime) -> int:
         """Settles what an earlier process left open, by asking the server; sends nothing (WB-03).
@@ -185,12 +191,8 @@ class Writer:
         count = 0
         for kept in tuple(self._outbox.interrupted(self._settings.tenant, self._server.base)):
             count += 1
-            try:
-                state = self._reconciler.settle(kept.number, kept.intent, now)
-            except FatalServerError as error:
-                self._outbox.mark(kept.number, IntentState.FAILED, now, note=error.message)
-                continue
-            if kept.intent.kind == "Provenance" and state.is_open:
+            settled = self._reconciler.resume(kept, now)
+            if kept.intent.kind == "Provenance" and settled.state.is_open:
                 self._owed[kept.intent.identifier.rpartition("|")[2]] = kept.number
         self._has_resumed = True
         return count
@@ -203,11 +205,6 @@ class Writer:
         stopped = self._outbox.stopped(self._settings.tenant)
         return obstacle_to_writing(self._server, self._settings, self._lookup, patient, stopped=stopped)
 
-    def _study(self, trial: ResolvedTrial) -> Json | None:
-        own = [Identifier(study_system(base), trial.trial.id) for base in self._settings.bases]
-        studies = self._lookup.studies([*trial.trial.identifiers, *trial.trial.former_identifiers, *own])
-        return studies[0] if len(studies) == 1 else None
-
     def _moved(self, decision: PersonsDecision, after: Standing, study: str) -> Decision:
         reference, version = decision.shown or ("", "")
         held = self._lookup.read(reference)
@@ -219,17 +216,17 @@ class Writer:
             raise ConflictError(f"The subject has changed since it was shown (now {enrolment_of(held)}): look again.")
         code = enrolment_code(decision.to, is_registered=after.is_registered)
         moved_on = moved_to(held, code, decision.when, registered_on=_registered_on(decision, after, held))
-        body = _untagged(moved_on, self._settings.bases)
+        body = without_marks(moved_on, self._settings.bases)
         return Decision(Action.UPDATED, f"A person decided: {decision.to}.", body, held, version)
 
     def _made(self, decision: PersonsDecision, after: Standing, trial: ResolvedTrial, study: str) -> Decision:
         """A subject of a person's making, where none was shown; one that has appeared meanwhile is a conflict."""
         if self._lookup.subjects_of(decision.patient, study) and after.episode == 1:
-            raise ConflictError("A subject has appeared since none was shown: look again before deciding.")
+            raise ConflictError(_APPEARED)
         name = study_identifier(trial).value
         value = subject_value(self._settings.tenant, name, decision.patient, after.episode)
         if self._lookup.own_subjects(value):
-            raise ConflictError("A subject has appeared since none was shown: look again before deciding.")
+            raise ConflictError(_APPEARED)
         identifiers = (Identifier(subject_system(self._settings.bases[0]), value),)
         registered_on = _registered_on(decision, after, {})
         if after.is_registered and registered_on is None:
@@ -254,14 +251,3 @@ def _registered_on(decision: PersonsDecision, after: Standing, held: Json) -> da
         return date.fromisoformat(str(start)[:10])
     except ValueError:
         return None
-
-
-def _untagged(subject: Json, bases: tuple[str, ...]) -> Json:
-    """Without the tag of a computed result: it is a person's now (R40)."""
-    meta = subject.get("meta")
-    if not isinstance(meta, dict) or not isinstance(meta.get("tag"), list):
-        return subject
-    ours = [origin_tag(base) for base in bases]
-    tags = [tag for tag in meta["tag"] if {key: tag.get(key) for key in ("system", "code")} not in ours]
-    rest = {key: value for key, value in meta.items() if key != "tag"}
-    return {**subject, "meta": {**rest, "tag": tags} if tags else rest}

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from itertools import repeat
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fhir_trial.errors import ConflictError
 from fhir_trial.people.statuses import Standing, Status
-from fhir_trial.transport import FhirServer
+from fhir_trial.store import StoreOutbox, migrate, new_key_line, open_store, read_keyring
+from fhir_trial.transport import FhirServer, ServerSettings
 from fhir_trial.verdict.model import Verdict
 from fhir_trial.writeback import SANDBOX, Action, PersonsDecision, Writer, WriteResult
 from fhir_trial.writeback.document_note import DocumentNote
@@ -26,6 +30,7 @@ from tests.unit.writeback.verdicts import not_eligible, trial, verdict
 NOW = datetime(2026, 3, 2, 6, 5, tzinfo=UTC)
 LATER = datetime(2026, 3, 3, 6, 5, tzinfo=UTC)
 CALLERS = 16
+PROCESSES = 5
 KINDS = ("ResearchStudy", "ResearchSubject", "Observation", "Provenance")
 ONE_OF_EACH = dict.fromkeys(KINDS, 1)
 CREATED, UPDATED, UNCHANGED, WITHHELD = Action.CREATED, Action.UPDATED, Action.UNCHANGED, Action.WITHHELD
@@ -160,8 +165,7 @@ def test_sixteen_callers_of_one_writer_make_one_of_each(server: FhirServer) -> N
 def test_sixteen_writers_at_once(peer: Peer, server: FhirServer, clients: Callable[[], FhirServer]) -> None:
     """WB-07: Writers that know nothing of one another, as in sixteen processes, are as safe as the server's conditional create.
 
-    Where that is not atomic there may be several. The next run then says so, or leaves them; it never adds one. A Provenance has
-    no identifier to be created by on condition: even HAPI may get one from each Writer, all of the same result.
+    Where that is not atomic there may be several. The next run then says so, or leaves them; it never adds one.
     """
     writers = [writer(clients()) for _ in range(CALLERS)]
 
@@ -171,9 +175,60 @@ def test_sixteen_writers_at_once(peer: Peer, server: FhirServer, clients: Callab
     after = ours(server)
     assert after["ResearchSubject"] >= 1
     if peer.creates_once:
-        assert {each: after[each] for each in KINDS[:3]} == dict.fromkeys(KINDS[:3], 1)
+        assert after == ONE_OF_EACH
     assert set(actions(write(writer(server), now=LATER)).values()) <= {UNCHANGED, WITHHELD}
     assert ours(server) == after
+
+
+@pytest.mark.parametrize("is_shared", [True, False], ids=["one store", "a store each"])
+def test_processes_at_once(peer: Peer, server: FhirServer, tmp_path: Path, is_shared: bool) -> None:
+    """WB-03, WB-07, WB-10: processes with an outbox in one database, or each in its own.
+
+    A Provenance has no identifier to be created by on condition: it is written by the process that made its Observation. Where
+    the server's conditional create is not atomic there may be several Observations, each with a Provenance of its own.
+    """
+    keys = tmp_path / "keys"
+    keys.write_text(new_key_line("k1"), encoding="utf-8")
+    keys.chmod(0o600)
+    urls = [f"sqlite:///{tmp_path}/{0 if is_shared else number}.db" for number in range(PROCESSES)]
+    for url in set(urls):
+        migrate(open_store(url))
+    processes = multiprocessing.get_context("forkserver")  # what it has imported once, each process has
+    models = ("researchstudy", "researchsubject", "observation", "provenance")
+    processes.set_forkserver_preload([__name__, *(f"fhir.resources.R4B.{each}" for each in models)])
+    barrier = processes.Barrier(PROCESSES)
+    with ProcessPoolExecutor(PROCESSES, processes, _wait_for, (barrier,)) as pool:
+        runs = list(pool.map(_write_alone, repeat(server.settings), urls, repeat(keys)))
+
+    after = ours(server)
+    targets = Counter(each["target"][0]["reference"].split("/_history/")[0] for each in server.search("Provenance", []).matches)
+    observations = [each["id"] for each in server.search("Observation", []).matches if each["id"] != "o1"]
+    assert targets == dict.fromkeys((f"Observation/{identity}" for identity in observations), 1)
+    if peer.creates_once:
+        assert after == ONE_OF_EACH == sum((Counter(run) for run in runs), Counter())
+    for url in set(urls):
+        outbox = StoreOutbox(open_store(url), read_keyring(keys))
+        last = Writer(server, SANDBOX, software="fhir-trial 0.1.0", outbox=outbox).write(verdict(), trial(), now=LATER)
+        assert {result.action for result in last} <= {UNCHANGED, WITHHELD}
+        assert not list(outbox.interrupted("default", server.base))
+    assert ours(server) == after
+
+
+_BARRIERS: list[Any] = []
+
+
+def _wait_for(barrier: Any) -> None:
+    _BARRIERS.append(barrier)
+
+
+def _write_alone(settings: ServerSettings, url: str, keys: Path) -> dict[str, int]:
+    """One process: what it created, by type."""
+    outbox = StoreOutbox(open_store(url), read_keyring(keys))
+    with FhirServer(settings) as own:
+        one = Writer(own, SANDBOX, software="fhir-trial 0.1.0", outbox=outbox)
+        own.capabilities()
+        _BARRIERS[0].wait(60)
+        return dict(created([write(one)]))
 
 
 def test_in_one_transaction_it_comes_to_the_same(server: FhirServer) -> None:
@@ -235,16 +290,15 @@ def test_of_sixteen_people_who_decide_at_once_one_is_heard(server: FhirServer, c
     assert server.read(flagged.reference)["meta"]["versionId"] == "2"
 
 
-def test_what_a_person_decided_is_not_tagged_as_computed(request: pytest.FixtureRequest, peer: Peer, server: FhirServer) -> None:
-    """R40."""
-    if peer.keeps_tags:
-        request.applymarker(pytest.mark.xfail(reason="It takes a $meta-delete, which the Writer does not send yet."))
+def test_what_a_person_decided_is_not_tagged_as_computed(server: FhirServer) -> None:
+    """R40: where a tag outlives the update, it takes a $meta-delete."""
     one = writer(server)
     flagged = write(one)[1]
     tagged = server.read(flagged.reference)["meta"]["tag"]
 
-    one.decide(contacted(flagged, "1"), trial(), now=LATER)
+    decided = one.decide(contacted(flagged, "1"), trial(), now=LATER)
 
+    assert decided.reason == "A person decided: contacted."
     assert [tag["code"] for tag in tagged] == ["computed"]
     assert "tag" not in server.read(flagged.reference)["meta"]
 

@@ -139,6 +139,61 @@ def test_a_research_subject_is_ours_while_it_says_what_only_the_machine_says_r40
         assert set(found.study_identifiers) >= {"NCT06789107", "brasle", "BRASLE"}
 
 
+COMPUTED = {"tag": [{"system": f"{OURS}/CodeSystem/origin", "code": "computed"}]}
+STATES = "http://terminology.hl7.org/CodeSystem/research-subject-state"
+
+
+def r4(*statuses: str) -> dict[str, Any]:
+    return {"resourceType": "ResearchSubject", "status": statuses[-1], "individual": {"reference": "Patient/p1"}}
+
+
+def r5(*states: str) -> dict[str, Any]:
+    progress = [{"subjectState": {"coding": [{"system": STATES, "code": state}]}} for state in states]
+    plain = {"resourceType": "ResearchSubject", "status": "active", "subject": {"reference": "Patient/p1"}}
+    return {**plain, "progress": progress} if progress else plain
+
+
+@pytest.mark.parametrize("release", [r4, r5])
+@pytest.mark.parametrize("base", [OURS, "https://site.example.invalid/t", "https://former.example.invalid/t"])
+@pytest.mark.parametrize(
+    ("states", "ours"),
+    [
+        (("potential-candidate",), True),
+        (("potential-candidate", "ineligible"), True),
+        (("ineligible", "potential-candidate"), True),
+        (("potential-candidate", "on-study"), False),
+        (("screening",), False),
+    ],
+)
+def test_a_research_subject_of_either_release_is_known_by_tag_or_identifier_and_is_a_persons_by_its_state_r40(
+    release: Any, base: str, states: tuple[str, ...], ours: bool
+) -> None:
+    """WB-09, WB-25: servers strip tags, and servers keep tags that an update left out; the state tells whose it is."""
+    subject = release(*states)
+    tagged = {"meta": {"tag": [{"system": f"{base}/CodeSystem/origin", "code": "computed"}]}}
+    named = {"identifier": [{"system": f"{base}/research-subject", "value": "rs-1"}]}
+    others = {"identifier": [{"system": "https://x.example.invalid/research-subject", "value": "rs-1"}]}
+    marks = OwnMarks(("https://site.example.invalid/t", "https://former.example.invalid/t"))
+
+    assert [marks.on(subject | mark) for mark in (tagged, named, tagged | named)] == [ours] * 3
+    assert not marks.on(subject | others)
+
+
+@pytest.mark.parametrize(
+    ("change", "ours"),
+    [
+        ({"progress": [{"milestone": [{"text": "Signed up"}], "startDate": "2026-03-03"}]}, False),
+        ({"progress": [{"subjectState": {"coding": [{"system": "https://x", "code": "ineligible"}]}}]}, False),
+        ({"progress": "x"}, True),
+        ({"progress": [5]}, False),
+        ({"progress": [{"subjectState": "x"}]}, False),
+        ({}, True),
+    ],
+)
+def test_what_a_person_added_to_an_r5_progress_makes_it_theirs_and_a_lost_progress_does_not_r40(change: Any, ours: bool) -> None:
+    assert OwnMarks().on(r5() | {"meta": COMPUTED} | change) is ours
+
+
 def outcome(**issue: Any) -> dict[str, Any]:
     return {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "exception", **issue}]}
 

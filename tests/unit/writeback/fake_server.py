@@ -1,11 +1,12 @@
 """A FHIR server in memory: versions, If-None-Exist, If-Match, search, transactions; and the faults of real ones on request."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any, cast
 
 from fhir_trial.errors import ConflictError, TemporaryServerError
-from fhir_trial.transport import Capabilities, FhirServer, Found, Json, NotFoundError, ServerSettings, Written
+from fhir_trial.transport import Capabilities, FhirServer, Found, Json, NotFoundError, NotSupportedError, ServerSettings, Written
+from fhir_trial.transport.connection import Answer, Connection
 from fhir_trial.writeback.lookup import identifiers_of, names, target_of
 
 BASE = "https://ehr.example.invalid/fhir"
@@ -22,6 +23,7 @@ class FakeServer(FhirServer):
         keeps_versions: Whether meta.versionId is given.
         refuses: "create Observation" -> the error for it.
         loses: Requests that are done, but whose answer never comes, by name.
+        keeps_tags: Whether tags outlive an update that leaves them out; then ``unmarks`` says whether $meta-delete is offered.
         half: Of a transaction, only the first entry is done, and the answer says all is well (WB-20).
     """
 
@@ -35,6 +37,9 @@ class FakeServer(FhirServer):
         self.refuses: dict[str, Exception] = {}
         self.loses: set[str] = set()
         self.half = False
+        self.keeps_tags = False
+        self.unmarks = True
+        self._connection = cast("Connection", self)
         self._numbers = 0
         offered = frozenset({"create", "update", "read", "search-type"})
         interactions = {kind: offered for kind in KINDS if kind not in without}
@@ -54,6 +59,8 @@ class FakeServer(FhirServer):
         reference = f"{resource['resourceType']}/{resource['id']}"
         before = self.held.get(reference, {}).get("meta", {}).get("versionId", "0")
         meta = {key: value for key, value in resource.get("meta", {}).items() if key != "versionId"}
+        if self.keeps_tags and (tags := self.held.get(reference, {}).get("meta", {}).get("tag")):
+            meta["tag"] = [*tags, *(tag for tag in meta.get("tag", []) if tag not in tags)]
         if self.keeps_versions:
             meta["versionId"] = str(int(before) + 1)
         self.held[reference] = deepcopy({**resource, "meta": meta})
@@ -83,6 +90,22 @@ class FakeServer(FhirServer):
 
     def update(self, resource: Json, *, if_match: str) -> Written:
         return cast("Written", self._requested(f"update {resource['resourceType']}", lambda: self._update(resource, if_match)))
+
+    def write(self, method: str, url: str, what: str, resource: Json, headers: Mapping[str, str]) -> Answer:
+        """As the connection below would send it; only $meta-delete comes here."""
+        reference, _, operation = url.removeprefix(f"{BASE}/").rpartition("/")
+        assert (method, operation, resource["resourceType"]) == ("POST", "$meta-delete", "Parameters")
+        self._requested(what, lambda: self._unmark(reference, resource["parameter"][0]["valueMeta"]["tag"]))
+        return Answer(200, None, {}, url)
+
+    def _unmark(self, reference: str, tags: list[Json]) -> None:
+        """No new version, as HAPI has it."""
+        if not self.unmarks:
+            raise NotSupportedError("ResearchSubject $meta-delete: the server answered 404.")
+        meta = self.held[reference]["meta"]
+        meta["tag"] = [tag for tag in meta["tag"] if tag not in tags]
+        if not meta["tag"]:
+            del meta["tag"]
 
     def process(self, bundle: Json) -> Json:
         return cast("Json", self._requested("process Bundle", lambda: self._process(bundle)))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,7 +10,9 @@ import pytest
 
 from fhir_trial.errors import ConflictError, TemporaryServerError
 from fhir_trial.transport import NotSupportedError
+from fhir_trial.transport.connection import StoppedError
 from fhir_trial.writeback import Action, MemoryOutbox, Observations, WriteBack, Writer, WriteResult, WriteSettings
+from fhir_trial.writeback.document_note import DocumentNote
 from fhir_trial.writeback.outbox import IntentState
 from tests.unit.writeback.fake_server import BASE, FakeServer
 from tests.unit.writeback.verdicts import not_eligible, trial, verdict
@@ -107,7 +110,7 @@ def test_wherever_the_process_ends_the_next_one_completes_the_write_and_doubles_
         assert targets == sorted(f"Observation/{each['id']}" for each in observations), trap.where
         assert {result.action for result in last} == {Action.UNCHANGED}, trap.where
         assert not list(outbox.interrupted("default", BASE)), trap.where
-        assert outbox.version(BASE, f"ResearchSubject/{subject['id']}") == subject["meta"]["versionId"], trap.where
+        assert outbox.version("default", BASE, f"ResearchSubject/{subject['id']}") == subject["meta"]["versionId"], trap.where
 
     assert len(points) > 20
     assert {point.split()[0] for point in points} == {"before", "after"}
@@ -125,7 +128,7 @@ def test_an_answer_that_was_lost_leaves_the_flag_known_as_the_machines_own() -> 
 
     assert server.requests == ["create ResearchSubject", "create Observation", "create Provenance"]
     assert len(server.all("Provenance")) == 1
-    assert outbox.version(BASE, "ResearchSubject/1") == "1"
+    assert outbox.version("default", BASE, "ResearchSubject/1") == "1"
 
 
 def test_what_somebody_saved_after_the_crash_is_not_taken_for_the_machines_own() -> None:
@@ -181,6 +184,7 @@ def test_one_transaction_carries_all_three() -> None:
     assert server.requests == ["process Bundle"]
     assert [result.action for result in results] == [Action.UNCHANGED, *[Action.CREATED] * 3]
     assert server.all("Provenance")[0]["target"] == [{"reference": results[2].reference}]
+    assert results[3].reference == f"Provenance/{server.all('Provenance')[0]['id']}"
 
 
 @pytest.mark.parametrize("error", [NotSupportedError("No."), TemporaryServerError("Later."), ConflictError("412")])
@@ -269,7 +273,7 @@ def test_when_the_server_stays_away_the_intent_stays_open_until_it_can_be_asked(
 
     assert (open_one.state, open_one.attempts) == (IntentState.SENT, 1)
     assert server.requests.count("create ResearchSubject") == 1
-    assert outbox.version(BASE, "ResearchSubject/1") == "1"
+    assert outbox.version("default", BASE, "ResearchSubject/1") == "1"
 
 
 # --- the kill switch -------------------------------------------------------------------------
@@ -365,6 +369,59 @@ def test_a_stopped_site_is_not_asked_at_the_start_either() -> None:
 
     assert Writer(server, STEPS, software="fhir-trial test", outbox=outbox).resume(NOW) == 0
     assert asked == []
+
+
+@pytest.mark.parametrize("where", ["before read ResearchSubject/1", "before create ResearchSubject"])
+def test_what_the_switch_cut_off_stays_open_until_the_server_may_be_asked_again(where: str) -> None:
+    """SEC-60, WB-03: the connection lets nothing pass any more, and the write may have arrived."""
+    server, outbox = FakeServer(), MemoryOutbox()
+
+    def halt(point: str) -> None:
+        if point == where:
+            raise StoppedError("Stopped.")
+
+    server.tick = halt
+    with pytest.raises(StoppedError):
+        run(server, outbox, STEPS)
+    (cut_off,) = outbox.interrupted("default", BASE)
+    server.tick = lambda _: None
+    run(server, outbox, STEPS)
+
+    assert cut_off.state is IntentState.SENT
+    assert server.requests.count("create ResearchSubject") == 1
+    assert outbox.version("default", BASE, "ResearchSubject/1") == "1"
+
+
+@pytest.mark.parametrize("error", [StoppedError("Stopped."), TemporaryServerError("Away.")])
+@pytest.mark.parametrize("route", [Writer, DocumentNote])
+def test_what_cannot_be_asked_at_the_start_stays_open(route: Any, error: Exception) -> None:
+    """WB-03, SEC-60: for the connection's switch and for a server that is away alike."""
+    server, outbox = FakeServer(), MemoryOutbox()
+    settings = replace(STEPS, note_code="00000-0")
+    kind = "ResearchSubject" if route is Writer else "DocumentReference"
+
+    def crash(where: str) -> None:
+        if where == f"after create {kind}":
+            raise Crash
+
+    def away(where: str) -> None:
+        if where == f"before search {kind}":
+            raise error
+
+    server.tick = crash
+    with pytest.raises(Crash):
+        route(server, settings, software="x", outbox=outbox).write(verdict(), trial(), now=NOW)
+    server.tick = away
+    second = route(server, settings, software="x", outbox=outbox)
+    with pytest.raises(type(error)):
+        second.write(verdict(), trial(), now=NOW)
+    still = [kept.state for kept in outbox.interrupted("default", BASE)]
+    server.tick = lambda _: None
+    second.write(verdict(), trial(), now=NOW)
+
+    assert still == [IntentState.SENT]
+    assert len(server.all(kind)) == 1
+    assert not list(outbox.interrupted("default", BASE))
 
 
 def test_the_switch_between_result_and_provenance_leaves_the_provenance_owed() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fhir_trial.errors import ConflictError, UsageError, WriteRefusedError
+from fhir_trial.errors import ConflictError, FatalServerError, TemporaryServerError, UsageError, WriteRefusedError
 from fhir_trial.people.statuses import By, IllegalStatusError, Standing, Status, moved
 from fhir_trial.writeback import Action, MemoryOutbox, Observations, PersonsDecision, WriteBack, Writer, WriteSettings
 from fhir_trial.writeback.enrolment import enrolment_of
@@ -24,6 +24,7 @@ FAILED = PersonsDecision(
     reason="exclusion-met",
     shown=("ResearchSubject/1", "1"),
 )
+CONTACTED = replace(FAILED, to=Status.CONTACTED, reason=None)
 
 
 class Site:
@@ -58,8 +59,160 @@ def test_a_persons_ineligible_is_never_made_a_candidate_again_by_a_computed_resu
 
     assert later.action is in_a_new_process.action is Action.WITHHELD
     assert enrolment_of(site.subject) == "ineligible"
-    assert site.outbox.version(BASE, "ResearchSubject/1") is None
+    assert site.outbox.version("default", BASE, "ResearchSubject/1") is None
     assert "tag" not in site.subject["meta"]
+
+
+MARKED = "The server keeps the mark of a computed result on it; it is a person's all the same."
+
+
+@RELEASES
+def test_the_mark_that_a_server_keeps_is_taken_off_what_a_person_decided(version: str) -> None:
+    """R40: FHIR lets tags outlive an update that leaves them out."""
+    site = Site(version)
+    site.server.keeps_tags = True
+    site.computed()
+    told: list[tuple[str, ...]] = []
+
+    decided = site.decided(witness=lambda *step: told.append(step))
+
+    assert site.server.requests[-2:] == ["update ResearchSubject", "ResearchSubject $meta-delete"]
+    assert "tag" not in site.subject["meta"]
+    assert (decided.action, decided.reason) == (Action.UPDATED, "A person decided: screen-failure.")
+    assert told == [("update", "ResearchSubject", outcome) for outcome in ("begun", "done")] * 2
+
+
+def test_a_server_that_drops_the_mark_by_itself_is_not_asked() -> None:
+    site = Site()
+    site.computed()
+
+    site.decided()
+
+    assert site.server.requests[-1] == "update ResearchSubject"
+
+
+@RELEASES
+def test_where_the_mark_stays_the_result_says_so_and_the_subject_is_a_persons_all_the_same(version: str) -> None:
+    """WB-01, R40: whose a subject is never rests on the tag alone."""
+    site = Site(version)
+    site.server.keeps_tags, site.server.unmarks = True, False
+    site.computed()
+
+    decided = site.decided()
+
+    assert (decided.action, decided.reason) == (Action.UPDATED, f"A person decided: screen-failure. {MARKED}")
+    assert [tag["code"] for tag in site.subject["meta"]["tag"]] == ["computed"]
+    for outbox in (site.outbox, MemoryOutbox()):
+        writer = Writer(site.server, SETTINGS, software="x", outbox=outbox)
+        for given in (verdict(), not_eligible()):
+            assert writer.write(given, trial(), now=NOW)[1].action is not Action.UPDATED
+    assert enrolment_of(site.subject) == "ineligible"
+    assert site.writer.refused == {"$meta-delete": "ResearchSubject $meta-delete: the server answered 404."}
+
+
+@pytest.mark.parametrize("error", [TemporaryServerError("503"), FatalServerError("403"), ConflictError("409")])
+def test_a_mark_that_cannot_be_taken_off_now_does_not_undo_the_decision(error: Exception) -> None:
+    """R40: the next decision tries again."""
+    site = Site()
+    site.server.keeps_tags = True
+    site.computed()
+    site.server.refuses = {"ResearchSubject $meta-delete": error}
+
+    decided = site.decided(CONTACTED)
+    site.server.refuses = {}
+    declined = replace(
+        CONTACTED, before=Standing(Status.CONTACTED), to=Status.DECLINED, reason="too-far", shown=("ResearchSubject/1", "2")
+    )
+    again = site.decided(declined)
+
+    assert (decided.action, decided.reason) == (Action.UPDATED, f"A person decided: contacted. {MARKED}")
+    assert again.reason == "A person decided: declined."
+    assert "tag" not in site.subject["meta"]
+    assert not list(site.outbox.interrupted("default", BASE))
+
+
+def test_a_server_that_says_yes_and_keeps_the_mark_is_not_believed() -> None:
+    """WB-07, R40."""
+    site = Site()
+    site.server.keeps_tags = True
+    site.computed()
+    site.server._unmark = lambda *_: None  # type: ignore[method-assign]
+
+    assert site.decided().reason.endswith(MARKED)
+
+
+def test_the_switch_between_decision_and_mark_stops_there() -> None:
+    """SEC-60."""
+    site = Site()
+    site.server.keeps_tags = True
+    site.computed()
+
+    def stop(where: str) -> None:
+        if where == "after update ResearchSubject":
+            site.outbox.stop("default")
+
+    site.server.tick = stop
+
+    assert site.decided().reason.endswith(MARKED)
+    assert site.server.requests[-1] == "update ResearchSubject"
+
+
+@RELEASES
+def test_a_decision_that_arrived_though_its_answer_was_lost_is_told_as_written(version: str) -> None:
+    """WB-04: asked of the server; an error would send the person to decide again what stands there already."""
+    site = Site(version)
+    site.computed()
+    site.server.loses = {"update ResearchSubject"}
+
+    decided = site.decided()
+
+    assert (decided.reference, decided.action) == ("ResearchSubject/1", Action.UPDATED)
+    assert enrolment_of(site.subject) == "ineligible"
+    assert site.outbox.version("default", BASE, "ResearchSubject/1") is None
+    assert site.server.requests.count("update ResearchSubject") == 1
+
+
+def test_a_first_subject_that_arrived_though_its_answer_was_lost_is_named() -> None:
+    """WB-04."""
+    site = Site()
+    site.server.loses = {"create ResearchSubject"}
+
+    made = site.decided(PersonsDecision("Patient/p1", Standing(), Status.CONTACTED, date(2026, 3, 3)))
+
+    assert (made.reference, made.action) == ("ResearchSubject/1", Action.CREATED)
+
+
+def test_a_decision_that_did_not_arrive_is_an_error() -> None:
+    site = Site()
+    site.computed()
+    site.server.refuses = {"update ResearchSubject": TemporaryServerError("503")}
+
+    with pytest.raises(TemporaryServerError):
+        site.decided()
+
+    assert enrolment_of(site.subject) == "potential-candidate"
+
+
+@RELEASES
+def test_a_flag_that_appears_while_a_person_decides_without_one_is_a_conflict(version: str) -> None:
+    """WB-12, WB-14: the conditional create finds it, and the person's status would be lost without a word."""
+    site = Site(version)
+
+    def flag(where: str) -> None:
+        if where == "before create ResearchSubject":
+            site.server.tick = lambda _: None
+            value = wanted[0]["value"]
+            site.server.put({"resourceType": "ResearchSubject", "id": "x", "identifier": [{**wanted[0], "value": value}]})
+
+    shown = site.decided(PersonsDecision("Patient/p1", Standing(), Status.CONTACTED, date(2026, 3, 3)), dry_run=True)
+    wanted = (shown.resource or {})["identifier"]
+    site.server.tick = flag
+
+    with pytest.raises(ConflictError, match="look again"):
+        site.decided(PersonsDecision("Patient/p1", Standing(), Status.CONTACTED, date(2026, 3, 3)))
+
+    assert [each["id"] for each in site.server.all("ResearchSubject")] == ["x"]
+    assert not list(site.outbox.interrupted("default", BASE))
 
 
 @RELEASES

@@ -16,7 +16,7 @@ from fhir_trial.writeback import Action, MemoryOutbox, Observations, WriteBack, 
 from fhir_trial.writeback.decisions import decide_subject
 from fhir_trial.writeback.identifiers import subject_value
 from fhir_trial.writeback.shapes import research_subject
-from tests.unit.writeback.verdicts import trial, verdict
+from tests.unit.writeback.verdicts import not_eligible, trial, verdict
 
 BASE = "https://ehr.example.invalid/fhir"
 OURS = "https://trials.hospital.invalid"
@@ -151,7 +151,7 @@ def test_what_a_person_made_of_it_before_the_read_back_is_not_remembered_as_ours
     with FhirServer(ServerSettings(BASE, retries=0)) as server:
         Writer(server, SETTINGS, software="fhir-trial test", outbox=outbox).write(verdict(), trial(), now=NOW)
 
-    assert outbox.version(BASE, "ResearchSubject/7") == "1"
+    assert outbox.version("default", BASE, "ResearchSubject/7") == "1"
 
 
 def test_a_write_that_cannot_be_read_back_is_an_error(http: responses.RequestsMock) -> None:
@@ -162,6 +162,39 @@ def test_a_write_that_cannot_be_read_back_is_an_error(http: responses.RequestsMo
 
     with pytest.raises(FatalServerError, match="does not show it"):
         write()
+
+
+def test_a_create_that_says_no_place_is_found_by_its_identifier(http: responses.RequestsMock) -> None:
+    """WB-16, WB-07: 201 with neither Location nor body."""
+    http.get(f"{BASE}/ResearchSubject", json=bundle())
+    http.get(f"{BASE}/ResearchSubject", json=bundle())
+    http.get(f"{BASE}/ResearchSubject", json=bundle(stored()))
+    http.post(f"{BASE}/ResearchSubject", status=201)
+    http.get(f"{BASE}/ResearchSubject/7", json=stored())
+
+    result = subject_result(http)
+
+    assert (result.reference, result.action) == ("ResearchSubject/7", Action.CREATED)
+
+
+@pytest.mark.parametrize("headers", [{}, {"Location": f"{BASE}/ResearchSubject/7/_history/2"}, {"ETag": 'W/"2"'}])
+def test_an_update_that_is_answered_with_nothing_was_an_update(http: responses.RequestsMock, headers: dict[str, str]) -> None:
+    """WB-16: 200 or 204 with an empty body; where it went is known."""
+    http.get(f"{BASE}/ResearchSubject", json=bundle(stored()))
+    sent = http.put(f"{BASE}/ResearchSubject/7", status=200, headers=headers)
+    http.get(f"{BASE}/ResearchSubject/7", json=stored("ineligible", "2"))
+    created = {"resourceType": "Observation", "id": "o7", "meta": {"versionId": "1"}}
+    http.post(f"{BASE}/Observation", status=201, json=created)
+    http.get(f"{BASE}/Observation/o7", json=created)
+    outbox = MemoryOutbox()
+
+    with FhirServer(ServerSettings(BASE, retries=0)) as server:
+        one = Writer(server, SETTINGS, software="fhir-trial test", outbox=outbox)
+        result = one.write(not_eligible(), trial(), now=NOW)[1]
+
+    assert (result.reference, result.action) == ("ResearchSubject/7", Action.UPDATED)
+    assert sent.calls[0].request.headers["If-Match"] == 'W/"1"'
+    assert outbox.version("default", BASE, "ResearchSubject/7") == "2"
 
 
 def test_a_conditional_create_that_found_one_is_not_called_created(http: responses.RequestsMock) -> None:

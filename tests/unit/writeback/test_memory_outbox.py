@@ -3,6 +3,8 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import pytest
+
 from fhir_trial.writeback import MemoryOutbox
 from fhir_trial.writeback.outbox import Intent, IntentState, Outbox
 
@@ -24,10 +26,10 @@ def test_an_open_intent_of_the_same_key_is_not_doubled_and_a_closed_one_is() -> 
     """WB-03."""
     outbox: Outbox = MemoryOutbox()
     first = outbox.intend(INTENT, NOW)
-    outbox.mark(first, IntentState.SENT, NOW)
+    outbox.mark(first, IntentState.SENT, NOW, tenant="default")
 
     assert outbox.intend(INTENT, NOW) == first
-    outbox.mark(first, IntentState.CONFIRMED, NOW, reference="ResearchSubject/1", version="1")
+    outbox.mark(first, IntentState.CONFIRMED, NOW, tenant="default", reference="ResearchSubject/1", version="1")
     assert outbox.intend(INTENT, NOW) != first
 
 
@@ -48,7 +50,7 @@ def test_each_sending_counts_as_an_attempt() -> None:
     number = outbox.intend(INTENT, NOW)
 
     for state in (IntentState.SENT, IntentState.SENT, IntentState.FAILED):
-        outbox.mark(number, state, NOW, note="The server answered 503.")
+        outbox.mark(number, state, NOW, tenant="default", note="The server answered 503.")
 
     assert [(kept.attempts, kept.state, kept.note) for kept in outbox.kept()] == [
         (2, IntentState.FAILED, "The server answered 503.")
@@ -61,7 +63,7 @@ def test_only_open_intents_of_the_tenant_and_the_server_were_interrupted() -> No
     number = outbox.intend(INTENT, NOW)
     outbox.intend(replace(INTENT, key="k2", tenant="other", identifier="b"), NOW)
     done = outbox.intend(replace(INTENT, key="k3", identifier="c"), NOW)
-    outbox.mark(done, IntentState.FAILED, NOW)
+    outbox.mark(done, IntentState.FAILED, NOW, tenant="default")
 
     assert [kept.number for kept in outbox.interrupted("default", INTENT.server)] == [number]
 
@@ -72,11 +74,27 @@ def test_the_newest_confirmed_intent_says_which_version_is_the_machines() -> Non
     known = []
     for version in ("1", "2", None):
         number = outbox.intend(INTENT, NOW)
-        outbox.mark(number, IntentState.CONFIRMED, NOW, reference="ResearchSubject/1", version=version)
-        known.append(outbox.version(INTENT.server, "ResearchSubject/1"))
+        outbox.mark(number, IntentState.CONFIRMED, NOW, tenant="default", reference="ResearchSubject/1", version=version)
+        known.append(outbox.version("default", INTENT.server, "ResearchSubject/1"))
 
     assert known == ["1", "2", None]
-    assert outbox.version("https://other.example.invalid", "ResearchSubject/1") is None
+    assert outbox.version("default", "https://other.example.invalid", "ResearchSubject/1") is None
+
+
+def test_a_tenant_knows_and_moves_its_own_intents_alone() -> None:
+    """SEC-13: two tenants write to the same server."""
+    outbox = MemoryOutbox()
+    number = outbox.intend(INTENT, NOW)
+    others = outbox.intend(replace(INTENT, tenant="other"), NOW)
+
+    with pytest.raises(LookupError):
+        outbox.mark(number, IntentState.FAILED, NOW, tenant="other")
+    outbox.mark(number, IntentState.CONFIRMED, NOW, tenant="default", reference="ResearchSubject/1", version="4")
+
+    assert number != others
+    assert outbox.version("default", INTENT.server, "ResearchSubject/1") == "4"
+    assert outbox.version("other", INTENT.server, "ResearchSubject/1") is None
+    assert [kept.number for kept in outbox.interrupted("other", INTENT.server)] == [others]
 
 
 def test_the_kill_switch_is_a_tenants() -> None:

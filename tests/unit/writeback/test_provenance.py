@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fhir_trial.criteria.answers import met, say
-from fhir_trial.errors import WriteRefusedError
+from fhir_trial.errors import FatalServerError, WriteRefusedError
 from fhir_trial.transport import NotSupportedError
 from fhir_trial.writeback import Action, MemoryOutbox, Observations, WriteBack, Writer, WriteSettings
 from fhir_trial.writeback.checking import checked
@@ -126,3 +126,36 @@ def test_a_refused_provenance_does_not_undo_the_result() -> None:
 
     assert [result.action for result in results] == [Action.UNCHANGED, Action.CREATED, Action.CREATED, Action.WITHHELD]
     assert server.requests.count("create Provenance") == 1
+
+
+@pytest.mark.parametrize(
+    ("named", "without", "count"),
+    [({"target", "patient"}, (), 1), (set(), (), 1), ({"patient"}, (), 0), ({"target"}, ("search-type",), 0)],
+)
+def test_none_where_it_could_not_be_found_again(named: set[str], without: tuple[str, ...], count: int) -> None:
+    """WB-04, WB-10: it has no identifier, so what no search by target finds would be written twice after a time-out."""
+    server = FakeServer()
+    offered = {**server._stated.interactions, "Provenance": frozenset({"create", "search-type"} - set(without))}
+    server._stated = replace(server._stated, interactions=offered, parameters={"Provenance": frozenset(named)})
+
+    Writer(server, SETTINGS, software="fhir-trial test").write(verdict(), trial(), now=NOW)
+
+    assert len(server.all("Provenance")) == count
+    assert len(server.all("Observation")) == 1
+
+
+def test_a_search_for_provenance_that_is_refused_does_not_undo_the_result() -> None:
+    """WB-10, WB-22."""
+    server, outbox = FakeServer(), MemoryOutbox()
+
+    def forbidden(where: str) -> None:
+        if where == "before search Provenance":
+            raise FatalServerError("Provenance search: the server answered 403.")
+
+    server.tick = forbidden
+
+    results = Writer(server, SETTINGS, software="fhir-trial test", outbox=outbox).write(verdict(), trial(), now=NOW)
+
+    assert [result.action for result in results] == [Action.UNCHANGED, Action.CREATED, Action.CREATED, Action.WITHHELD]
+    assert results[-1].reason == "Provenance search: the server answered 403."
+    assert not list(outbox.interrupted("default", server.base))

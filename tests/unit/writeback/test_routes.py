@@ -2,7 +2,9 @@
 
 import base64
 import csv
+import errno
 import json
+import os
 import stat
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,7 +20,7 @@ from fhir_trial.writeback import Action, MemoryOutbox, Observations, WriteBack, 
 from fhir_trial.writeback.checking import checked
 from fhir_trial.writeback.codes import Release
 from fhir_trial.writeback.document_note import TITLE, DocumentNote
-from fhir_trial.writeback.file_outbox import COLUMNS, FileOutbox, safe_cell
+from fhir_trial.writeback.file_outbox import COLUMNS, ExportError, FileOutbox, safe_cell
 from fhir_trial.writeback.routes import FhirRoute, NoRoute, Route, RouteName, choose_route, open_route
 from tests.unit.writeback.fake_server import FakeServer
 from tests.unit.writeback.verdicts import not_eligible, trial, verdict
@@ -218,19 +220,22 @@ def rows(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_each_result_stands_once_in_both_files_which_only_their_owner_reads(tmp_path: Path) -> None:
+def test_each_change_of_a_result_stands_once_in_both_files_which_only_their_owner_reads(tmp_path: Path) -> None:
     """WB-47."""
     folder = tmp_path / "out"
 
     def run(given: Any) -> Action:
         return FileOutbox(folder, SETTINGS, software="fhir-trial test").write(given, trial(), now=NOW)[0].action
 
-    done = [run(each) for each in (verdict(), verdict(), not_eligible(), verdict())]
+    done = [run(each) for each in (verdict(), verdict(), not_eligible(), verdict(), verdict())]
 
-    assert done == [Action.CREATED, Action.UNCHANGED, Action.CREATED, Action.UNCHANGED]
+    # A patient who is undecided again stands last as that, and not as not eligible.
+    assert done == [Action.CREATED, Action.UNCHANGED, Action.CREATED, Action.CREATED, Action.UNCHANGED]
     lines = [json.loads(line) for line in (folder / "default-nct00000000.jsonl").read_text("utf-8").splitlines()]
-    assert [line["overall"] for line in lines] == ["indeterminate", "not-eligible"] == [row["overall"] for row in rows(folder)]
-    assert [row["missing"] for row in rows(folder)] == ["C7.2", ""]
+    assert [line["overall"] for line in lines] == [row["overall"] for row in rows(folder)]
+    assert [line["overall"] for line in lines] == ["indeterminate", "not-eligible", "indeterminate"]
+    assert len({line["run"] for line in lines}) == 3
+    assert [row["missing"] for row in rows(folder)] == ["C7.2", "", "C7.2"]
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert not list(folder.glob("*.new"))
@@ -254,6 +259,76 @@ def test_a_crash_between_the_two_files_is_mended_by_the_next_run(tmp_path: Path,
 
     assert again.action is Action.UNCHANGED
     assert len(rows(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("where", ["fsync", "open", "mkdir", "replace"])
+def test_a_folder_that_cannot_be_written_is_an_error_of_ours_and_leaves_nothing_half_written(
+    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """WB-47: the disk is full, or the folder somebody else's."""
+    folder = tmp_path / "out"
+    if where != "mkdir":
+        FileOutbox(folder, SETTINGS, software="x").write(verdict(), trial(), now=NOW)
+    before = {path.name: path.read_bytes() for path in folder.glob("default*")}
+    told: list[str] = []
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/srv/secret/p1")
+
+    owner = Path if where in ("mkdir", "replace") else os
+    monkeypatch.setattr(owner, where, full)
+    with pytest.raises(ExportError, match="No space left on device") as caught:
+        FileOutbox(folder, SETTINGS, software="x").write(
+            not_eligible(), trial(), now=NOW, witness=lambda *step: told.append(step[2])
+        )
+    monkeypatch.undo()
+
+    assert "export_folder" in caught.value.message
+    assert "secret" not in str(caught.value)
+    assert {path.name: path.read_bytes() for path in folder.glob("default*")} == before
+    assert [*folder.glob("*.new"), *folder.glob(".*.new")] == []
+    assert told in ([], ["begun", "failed"])
+    again = FileOutbox(folder, SETTINGS, software="x").write(not_eligible(), trial(), now=NOW)[0]
+    assert again.action is Action.CREATED
+
+
+def test_the_error_of_a_folder_has_its_place_in_the_contract_of_errors() -> None:
+    assert (ExportError.issue_type, ExportError.exit_status) == ("no-store", 5)
+
+
+@pytest.mark.parametrize("content", [b"{", b"[1]\n", b"\xff\xfe\n", b'{"patient": "Patient/p1"}\n'])
+def test_a_file_that_is_not_as_we_wrote_it_is_left_and_named(content: bytes, tmp_path: Path) -> None:
+    record = tmp_path / "default-nct00000000.jsonl"
+    record.write_bytes(content)
+
+    with pytest.raises(ExportError, match=r"default-nct00000000\.jsonl is not as we wrote it"):
+        FileOutbox(tmp_path, SETTINGS, software="x").write(verdict(), trial(), now=NOW)
+
+    assert record.read_bytes() == content
+
+
+def test_a_line_with_an_odd_line_end_in_it_is_read_as_one(tmp_path: Path) -> None:
+    """U+2028 ends a line for Python, and none for JSON."""
+    route = FileOutbox(tmp_path, SETTINGS, software="x\u2028y")
+
+    done = [route.write(each, trial(), now=NOW)[0].action for each in (verdict(), not_eligible(), verdict())]
+
+    assert done == [Action.CREATED] * 3
+    assert len(rows(tmp_path)) == 3
+
+
+def test_the_switch_is_asked_again_once_the_file_is_ours(tmp_path: Path) -> None:
+    """SEC-60: thrown while another process held the file."""
+    asked: list[str] = []
+
+    def thrown_at_the_second_look(tenant: str) -> bool:
+        asked.append(tenant)
+        return len(asked) > 1
+
+    route = FileOutbox(tmp_path, SETTINGS, software="x", stopped=thrown_at_the_second_look)
+
+    assert route.write(verdict(), trial(), now=NOW)[0].reason == "Writing is stopped for this site."
+    assert not list(tmp_path.glob("default*"))
 
 
 def test_names_of_files_leave_no_folder(tmp_path: Path) -> None:
