@@ -1,7 +1,8 @@
 """Samples into a server: each resource under its own id, so that Patient/p1 in the file is Patient/p1 on the server.
 
 References by fullUrl or urn become ``Type/id``, and everything is PUT in batches: loading twice changes nothing, and one resource
-that the server refuses does not take the others with it (WB-19).
+that the server refuses does not take the others with it (WB-19). A server may refuse what refers to something that it does not
+have yet: that is sent again once more is there, and what refers to one another goes in one transaction.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from fhir_trial.errors import ServerError
 from fhir_trial.sources.documents import Document, Entry, documents
 from fhir_trial.sources.report import ReadReport
 
@@ -41,10 +43,18 @@ class LoadReport:
 def load_samples(server: TakesBundles, path: Path) -> LoadReport:
     """Stores every resource of a Bundle file, an NDJSON file or a folder of them."""
     report, reading = LoadReport(), ReadReport()
+    refused: dict[str, _Refused] = {}
+    sent = 0
     for document in documents([path], reading):
         entries = list(_requests(document))
-        for start in range(0, len(entries), _BATCH):
-            _send(server, entries[start : start + _BATCH], report)
+        sent += len(entries)
+        refused |= _send(server, entries, report)
+    while 0 < len(refused) < sent:
+        sent = len(refused)
+        refused = _send(server, _entries(refused), report)
+    if refused:
+        refused = _at_once(server, refused, report)
+    report.refused += [f"{url}: the server answered {each.status}." for url, each in refused.items()]
     report.refused += [str(trouble) for trouble in reading.troubles]
     return report
 
@@ -77,13 +87,41 @@ def _with_references(node: Any, renamed: dict[str, str]) -> Any:
     return node
 
 
-def _send(server: TakesBundles, entries: list[Json], report: LoadReport) -> None:
-    answer = server.process({"resourceType": "Bundle", "type": "batch", "entry": entries})
-    answers = answer.get("entry") or []
-    for index, entry in enumerate(entries):
-        response = answers[index].get("response", {}) if index < len(answers) else {}
-        status = str(response.get("status", "no answer"))
-        if status.startswith("2"):
-            report.loaded[entry["resource"]["resourceType"]] += 1
-        else:
-            report.refused.append(f"{entry['request']['url']}: the server answered {status}.")
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """An entry, and the HTTP status of its last answer."""
+
+    entry: Json
+    status: str
+
+
+def _entries(refused: dict[str, _Refused]) -> list[Json]:
+    return [each.entry for each in refused.values()]
+
+
+def _send(server: TakesBundles, entries: list[Json], report: LoadReport) -> dict[str, _Refused]:
+    """In batches; what the server refuses, by its URL."""
+    refused: dict[str, _Refused] = {}
+    for start in range(0, len(entries), _BATCH):
+        batch = entries[start : start + _BATCH]
+        answer = server.process({"resourceType": "Bundle", "type": "batch", "entry": batch})
+        answers = answer.get("entry") or []
+        for index, entry in enumerate(batch):
+            response = answers[index].get("response", {}) if index < len(answers) else {}
+            status = str(response.get("status", "no answer"))
+            if status.startswith("2"):
+                report.loaded[entry["resource"]["resourceType"]] += 1
+            else:
+                refused[entry["request"]["url"]] = _Refused(entry, status)
+    return refused
+
+
+def _at_once(server: TakesBundles, refused: dict[str, _Refused], report: LoadReport) -> dict[str, _Refused]:
+    """In one transaction: all of them, or none."""
+    entries = _entries(refused)
+    try:
+        server.process({"resourceType": "Bundle", "type": "transaction", "entry": entries})
+    except ServerError:
+        return refused
+    report.loaded.update(entry["resource"]["resourceType"] for entry in entries)
+    return {}

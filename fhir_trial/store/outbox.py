@@ -81,6 +81,13 @@ class StoreOutbox:
         with Session(self._engine) as session:
             return session.scalars(newest.limit(1)).first()
 
+    def reference(self, tenant: str, server: str, identifier: str) -> str | None:
+        own = (OutboxRow.tenant == tenant, OutboxRow.server == server, OutboxRow.identifier == identifier)
+        known = (OutboxRow.state == str(IntentState.CONFIRMED), OutboxRow.reference.is_not(None))
+        newest = select(OutboxRow.reference).where(*own, *known).order_by(OutboxRow.number.desc())
+        with Session(self._engine) as session:
+            return session.scalars(newest.limit(1)).first()
+
     def stopped(self, tenant: str) -> bool:
         return is_stopped(self._engine, tenant)
 

@@ -119,16 +119,6 @@ class SmartClients:
             rows = session.scalars(of_tenant.order_by(SmartClientRow.iss, SmartClientRow.practice)).all()
             return [_client(row, None) for row in rows]
 
-    def rewrap(self) -> int:
-        """Seals under the newest key what an older one sealed; how many rows (SEC-28)."""
-        with transaction(self._engine, self._tenant) as session:
-            rows = session.scalars(select(SmartClientRow).where(SmartClientRow.tenant == self._tenant)).all()
-            old = [row for row in rows if row.sealed_secret is not None and not self._keys.is_current(row.sealed_secret)]
-            for row in old:
-                if row.sealed_secret is not None:
-                    row.sealed_secret = self._keys.seal(self._keys.open(row.sealed_secret, _place(row)), _place(row))
-            return len(old)
-
 
 def _check(client: SmartClient) -> None:
     check_text("practice", client.practice)

@@ -130,7 +130,15 @@ class Case:
         )
         if decision.resource is not None and enrolment_of(decision.resource) == FLAGGED and self._has_died():
             return Decision(Action.WITHHELD, "No subject is created for a patient who has died.", held=decision.held)
+        if decision.action is Action.CREATED and self._was_there():
+            return Decision(Action.WITHHELD, "The subject that was created here is gone from the server: a person decides.")
         return decision
+
+    def _was_there(self) -> bool:
+        """Whether we have created it before: who deleted it did not want it (WB-01)."""
+        bases, server = self.settings.bases, self.sender.server.base
+        identifiers = (f"{subject_system(base)}|{self._subject_value}" for base in bases)
+        return any(self.sender.outbox.reference(self.settings.tenant, server, each) is not None for each in identifiers)
 
     def _has_died(self) -> bool:
         return DECEASED in self.verdict.blockers or self.lookup.has_died(self.verdict.patient)

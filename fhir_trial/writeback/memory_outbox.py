@@ -23,6 +23,7 @@ class MemoryOutbox:
         self._open: dict[int, Kept] = {}
         self._closed: deque[Kept] = deque(maxlen=_SHOWN)
         self._versions: dict[tuple[str, str, str], tuple[int, str | None]] = {}
+        self._references: dict[tuple[str, str, str], str] = {}
         self._stopped: set[str] = set()
         self._lock = threading.Lock()
 
@@ -71,6 +72,10 @@ class MemoryOutbox:
         with self._lock:
             return self._versions.get((tenant, server, reference), (0, None))[1]
 
+    def reference(self, tenant: str, server: str, identifier: str) -> str | None:
+        with self._lock:
+            return self._references.get((tenant, server, identifier))
+
     def stopped(self, tenant: str) -> bool:
         return tenant in self._stopped
 
@@ -94,6 +99,7 @@ class MemoryOutbox:
             place = (kept.intent.tenant, kept.intent.server, kept.reference)
             if number >= self._versions.get(place, (0, None))[0]:
                 self._versions[place] = (number, kept.version)
+            self._references[kept.intent.tenant, kept.intent.server, kept.intent.identifier] = kept.reference
 
 
 def _place(intent: Intent) -> tuple[str, str, str, str]:

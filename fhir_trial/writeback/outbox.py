@@ -116,6 +116,10 @@ class Outbox(Protocol):
         """
         ...
 
+    def reference(self, tenant: str, server: str, identifier: str) -> str | None:
+        """What the server called the resource of an identifier (``system|value``) that the tenant is known to have written."""
+        ...
+
     def stopped(self, tenant: str) -> bool:
         """Whether the tenant's kill switch is thrown: then nothing is sent (SEC-60)."""
         ...

@@ -81,6 +81,17 @@ class TestOutbox:
         assert outbox.version("north", SERVER, "Observation/8") is None
         assert outbox.version("north", "https://other.example.invalid/fhir", "Observation/9") is None
 
+    def test_what_was_written_once_is_known_by_its_identifier_for_this_tenant_alone(self, engine: Engine, keys: Keyring) -> None:
+        """WB-01, SEC-13."""
+        outbox = StoreOutbox(engine, keys)
+        number = outbox.intend(INTENT, NOW)
+        assert outbox.reference("north", SERVER, INTENT.identifier) is None
+
+        outbox.mark(number, IntentState.CONFIRMED, NOW, tenant="north", reference="ResearchSubject/1")
+
+        assert outbox.reference("north", SERVER, INTENT.identifier) == "ResearchSubject/1"
+        assert outbox.reference("south", SERVER, INTENT.identifier) is None
+
     def test_a_version_that_a_person_wrote_is_not_ours(self, engine: Engine, keys: Keyring) -> None:
         outbox = StoreOutbox(engine, keys)
         outbox.mark(

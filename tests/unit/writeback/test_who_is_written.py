@@ -55,6 +55,24 @@ def test_a_flag_that_was_taken_back_is_not_set_again_for_one_who_has_died() -> N
     assert server.all("ResearchSubject")[0]["status"] == "ineligible"
 
 
+@pytest.mark.parametrize("transactions", [False, True])
+def test_a_flag_that_somebody_deleted_is_not_set_again(transactions: bool) -> None:
+    """WB-01: who deleted it did not want it; a person may still decide about the patient."""
+    server, outbox = FakeServer(transaction=True), MemoryOutbox()
+    settings = replace(SETTINGS, transactions=transactions)
+    Writer(server, settings, software="x", outbox=outbox).write(ELIGIBLE, trial(), now=NOW)
+    (flag,) = server.all("ResearchSubject")
+    del server.held[f"ResearchSubject/{flag['id']}"]
+
+    told = subject(Writer(server, settings, software="x", outbox=outbox), ELIGIBLE)
+
+    assert (told.action, told.reason) == (
+        Action.WITHHELD,
+        "The subject that was created here is gone from the server: a person decides.",
+    )
+    assert server.all("ResearchSubject") == []
+
+
 def test_one_who_is_not_dead_by_the_record_is_flagged() -> None:
     server = FakeServer()
     server.put({**server.held["Patient/p1"], "deceasedBoolean": False})
