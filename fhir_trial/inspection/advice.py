@@ -9,6 +9,9 @@ from fhir_trial.inspection.sampling import Sample
 from fhir_trial.records.model import LoadState
 from fhir_trial.transport import Capabilities
 
+#: Of the remark on data that a search brought and that is not the patient's.
+OTHERS = "filed under another record"
+
 _DO = {
     LoadState.NOT_AUTHORISED: "Have the read scopes granted for: {types} (in SMART v2, {scopes}).",
     LoadState.RESTRICTED: "Ask the hospital why part of the record is withheld for: {types}. Do not work around it.",
@@ -32,22 +35,35 @@ def next_steps(
         yield "Ask why the CapabilityStatement names no types: every search is tried, and refusals cost time."
     if not sample.patients:
         yield "Name test patients with --patient: nobody could be found, so no search was tried."
+    if strangers := [each.resource_type for each in types if any(OTHERS in remark for remark in each.remarks)]:
+        names = ", ".join(strangers)
+        yield f"Tell the operator: a search for one patient brought data filed under another, or under none: {names}."
     yield from _for_types(sample, types)
     if sample.by_diagnosis and not local.codes:
         yield "Name patients of local codes with --patient too: a sample by published diagnosis codes may hold no local ones."
     if sample.by_diagnosis is False:
         yield "Screen with --candidates Group/ID, List/ID or a FILE: a search by diagnosis does not work here."
     if local.codes or local.units:
-        yield f"Fill in a site overlay ({len(local.codes)} codes, {len(local.units)} units): --overlay FILE writes the draft."
+        what = " and ".join(_counted(len(some), word) for some, word in ((local.codes, "code"), (local.units, "unit")) if some)
+        yield f"Fill in a site overlay ({what}): --overlay FILE writes the draft."
     if any(write.resource_type == "ResearchSubject" and write.goes is False for write in writes):
-        yield "Leave writing back off: this server takes no ResearchSubject."
+        yield (
+            "Leave writing back off, or set a code for notes (FHIR_TRIAL_NOTE_CODE) or a folder for files "
+            "(FHIR_TRIAL_EXPORT_FOLDER): this server takes no ResearchSubject."
+        )
+    if sample.by_diagnosis is not False:
+        yield "Screen, once the rest is as it should be: fhir-trial screen --server NAME --candidates condition"
 
 
 def _for_types(sample: Sample, types: Sequence[TypeSeen]) -> Iterator[str]:
     for state, sentence in _DO.items():
-        names = [each.resource_type for each in types if each.state is state]
+        names = [each.resource_type for each in types if each.state is state and not _is_by_code(each)]
         if names:
             yield sentence.format(types=", ".join(names), scopes=" ".join(f"system/{name}.rs" for name in names))
+    for each in types:
+        if _is_by_code(each):
+            kind = each.resource_type
+            yield f"Have {kind} searched by category, or as a whole type: by code alone a local code is missed without a word."
     if not sample.patients:
         return
     unlisted = [each for each in types if each.state is LoadState.NOT_ASKED]
@@ -59,7 +75,20 @@ def _for_types(sample: Sample, types: Sequence[TypeSeen]) -> Iterator[str]:
         each.resource_type
         for each in types
         if each.state is not None and each.state.loaded and not any(one.count for one in each.searches)
+        if each.resource_type != "ResearchSubject"  # it is we who write those
     ]:
-        yield f"Ask whether the hospital has any of these behind another API, since none came, unrefused: {', '.join(empty)}."
+        yield (
+            f"Try more patients (--patients, --patient), or ask where the hospital keeps them: the sample has none of these, "
+            f"though the server refused nothing: {', '.join(empty)}."
+        )
     if absent:
-        yield f"Ask whether the hospital keeps these anywhere else, since the server has none: {', '.join(absent)}."
+        listed = ", ".join(absent)
+        yield f"Ask whether the hospital keeps these anywhere else, since the server lists no search of them: {listed}."
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number} {word}{'s' * (number != 1)}"
+
+
+def _is_by_code(seen: TypeSeen) -> bool:
+    return seen.state is LoadState.PARTIAL and any("by code only" in remark for remark in seen.remarks)

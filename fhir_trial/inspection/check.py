@@ -23,11 +23,12 @@ from fhir_trial.screening.ports import RawPatient
 from fhir_trial.sources.candidates import MISSES
 from fhir_trial.sources.claims import worse
 from fhir_trial.sources.patient_links import SHARED_TYPES
-from fhir_trial.sources.search_plan import PlannedType, SearchPlan, patient_parameter, trial_plan
+from fhir_trial.sources.search_plan import PlannedType, SearchPlan, observation_codes, patient_parameter, trial_plan
 from fhir_trial.sources.server import Searched, ServerSource
 from fhir_trial.transport import FhirServer, NotAuthorisedError, RestrictedError
+from fhir_trial.transport.connection import StoppedError
 from fhir_trial.trials.model import ResolvedTrial
-from fhir_trial.writeback.settings import WriteBack
+from fhir_trial.writeback.settings import WriteBack, WriteSettings
 
 _SPLIT_BY_CATEGORY = {"Condition": ("problem-list-item", "encounter-diagnosis"), "Observation": (), "DiagnosticReport": ()}
 
@@ -51,19 +52,20 @@ def check_server(
     *,
     patients: int = 3,
     named: Sequence[str] = (),
-    write_back: WriteBack = WriteBack.OFF,
+    write_back: WriteBack | WriteSettings = WriteBack.OFF,
 ) -> ServerReport:
     """Everything that can be said of a server without writing to it.
 
     Args:
         patients: At most so many are tried; 0 looks at the server's own account alone.
         named: Ids or references of the patients to try instead, such as a hospital's test patients.
-        write_back: The mode that the settings name.
+        write_back: The mode that the settings name, or all of them, so that the route is told that they allow.
 
     Raises:
         ServerError: The server does not answer, gives no token, is no FHIR server, or lets no patient be read.
         PatientNotFoundError: None of ``named`` is there.
     """
+    settings = write_back if isinstance(write_back, WriteSettings) else WriteSettings(write_back)
     server.sign_in()
     capabilities = server.capabilities()
     planned = trial_plan(trial, capabilities)
@@ -92,7 +94,7 @@ def check_server(
         types=types,
         criteria=criteria,
         write_back=writes,
-        write_remarks=remarks(capabilities, write_back),
+        write_remarks=remarks(capabilities, settings),
         local=local,
         todo=tuple(next_steps(capabilities, seen, types, writes, local)),
     )
@@ -106,7 +108,7 @@ def _chosen(server: FhirServer, trial: ResolvedTrial, patients: int, named: Sequ
 
 def _pull(server: FhirServer, references: Sequence[str], trial: ResolvedTrial) -> _Pulled:
     pulled = _Pulled()
-    source = ServerSource(server)
+    source = ServerSource(server, codes=observation_codes(trial))
     for reference in references:
         try:
             pulled.patients.append(source.patient(reference, trial.needs))
@@ -144,11 +146,11 @@ def _types(server: FhirServer, planned: SearchPlan, pulled: _Pulled) -> Iterator
 
 def _searches(planned: PlannedType, searched: Iterable[Searched]) -> Iterator[SearchSeen]:
     """Those of the plan, and the whole type where the server made that necessary."""
-    sent: dict[str, list[Searched]] = {each.query(planned.patient_parameter): [] for each in planned.searches}
-    optional = {each.query(planned.patient_parameter) for each in planned.searches if each.optional}
+    sent: dict[str, list[Searched]] = {each.shown(planned.patient_parameter): [] for each in planned.searches}
+    optional = {each.shown(planned.patient_parameter) for each in planned.searches if each.optional}
     for one in searched:
         if one.search.resource_type == planned.resource_type:
-            sent.setdefault(one.search.query(planned.patient_parameter), []).append(one)
+            sent.setdefault(one.search.shown(planned.patient_parameter), []).append(one)
     for query, times in sent.items():
         ignored = sorted({name for one in times for name in one.ignored})
         refusals = dict.fromkeys(one.refusal for one in times if one.refusal is not None)
@@ -165,6 +167,8 @@ def _lies(server: FhirServer, planned: PlannedType, state: LoadState | None, pat
         identity = patients[0].reference.split("/")[1]
         try:
             found = server.search(kind, [patient_parameter(kind, identity, server.capabilities())])
+        except StoppedError:
+            raise
         except ServerError:
             return
         if found.matches:  # an empty answer proves nothing: some servers answer so whatever is asked

@@ -5,12 +5,12 @@ One page of an answer is enough, and no more is read of a hospital's patients th
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from fhir_trial.errors import FatalServerError, ServerError, UsageError
 from fhir_trial.sources.candidates import batches, disease_of, subjects
-from fhir_trial.sources.search_plan import trial_plan
 from fhir_trial.transport import FhirServer, NotAuthorisedError
+from fhir_trial.transport.connection import StoppedError
 from fhir_trial.trials.model import ResolvedTrial
 
 
@@ -29,8 +29,7 @@ def sample(server: FhirServer, trial: ResolvedTrial, most: int) -> Sample:
     Raises:
         ServerError: The server does not answer, or lets nobody be found for want of authorisation.
     """
-    settings = replace(server.settings, most_pages=1)
-    with FhirServer(settings, scopes=trial_plan(trial).scopes()) as one_page:
+    with server.likewise(most_pages=1) as one_page:
         found: dict[str, None] = {}
         why, works = "", None
         try:
@@ -44,6 +43,8 @@ def sample(server: FhirServer, trial: ResolvedTrial, most: int) -> Sample:
             why = "the trial names no condition"
         except NotAuthorisedError:
             works, why = False, "a search by diagnosis across patients is not authorised"
+        except StoppedError:
+            raise
         except ServerError:  # a heavy search may time out on a server that is well otherwise
             works, why = False, "a search by diagnosis across patients is refused or fails"
         if found:
@@ -54,7 +55,7 @@ def sample(server: FhirServer, trial: ResolvedTrial, most: int) -> Sample:
 def _first(server: FhirServer, most: int, why: str, works: bool | None) -> Sample:
     try:
         matches = server.search("Patient", []).matches
-    except NotAuthorisedError:
+    except (NotAuthorisedError, StoppedError):
         raise
     except FatalServerError:
         return Sample((), f"nobody: {why}, and the server does not list its patients", works)

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from fhir_trial.inspection.findings import OpenCriterion, SearchSeen, ServerReport, TypeSeen
 
 _MOST_CODES = 20
-_NOTHING = "Nothing to mend. Screen: fhir-trial screen --server NAME --candidates condition"
 
 
 def report_lines(report: ServerReport) -> Iterator[str]:
@@ -15,9 +14,9 @@ def report_lines(report: ServerReport) -> Iterator[str]:
     yield f"Server      {report.server}"
     yield f"FHIR        {report.fhir_version or 'not stated'}{f', {report.software}' if report.software else ''}"
     yield f"Access      {report.access}"
-    yield f"Scopes      {' '.join(report.scopes)}"
+    yield f"Scopes      to read what the trial needs: {' '.join(report.scopes)}"
     yield f"Trial       {report.trial} {report.version}"
-    yield f"Sample      {report.sample} patients: {report.sampled_by}"
+    yield f"Sample      {report.sample} patient{'s' * (report.sample != 1)}: {report.sampled_by}"
     yield ""
     yield "Searches (the count is of the sample's own resources)"
     for each in report.types:
@@ -25,7 +24,7 @@ def report_lines(report: ServerReport) -> Iterator[str]:
     yield ""
     yield from _criteria(report)
     yield ""
-    yield "Writing back"
+    yield "Writing back (by the server's own account: + it takes the type, - it does not, ? it does not say)"
     yield from (f"  {remark}" for remark in report.write_remarks)
     for write in report.write_back:
         yield f"  {_MARK[write.goes]} {write.resource_type:<18} {write.how}"
@@ -36,7 +35,7 @@ def report_lines(report: ServerReport) -> Iterator[str]:
     yield from (f"  {way:<11} {text}" for way, text in report.misses.items())
     yield ""
     yield "Next"
-    yield from (f"  {number}. {step}" for number, step in enumerate(report.todo or (_NOTHING,), 1))
+    yield from (f"  {number}. {step}" for number, step in enumerate(report.todo, 1))
 
 
 _MARK = {True: "+", False: "-", None: "?"}
@@ -45,7 +44,7 @@ _MARK = {True: "+", False: "-", None: "?"}
 def _type(seen: TypeSeen) -> Iterator[str]:
     yield f"  {seen.resource_type:<24} {_state(seen):<15} for {' '.join(seen.needed_by)}"
     for search in seen.searches:
-        yield f"      {_search(search)}"
+        yield f"      {_search(search, seen.resource_type)}"
     if seen.categories:
         yield f"      by category: {', '.join(f'{code} {count}' for code, count in seen.categories)}"
     yield from (f"      ! {remark}" for remark in seen.remarks)
@@ -55,13 +54,13 @@ def _state(seen: TypeSeen) -> str:
     return "not tried" if seen.state is None else seen.state.value
 
 
-def _search(search: SearchSeen) -> str:
+def _search(search: SearchSeen, kind: str) -> str:
     if not search.asked:
         return f"{search.query}: not sent"
     notes = [
-        f"{search.count}",
+        *([] if search.refusals and not search.count else [f"{search.count}"]),
         *(f"ignored: {name}" for name in search.ignored),
-        *(f"refused: {text}" for text in search.refusals),
+        *(f"refused: {text.removeprefix(f'{kind} search: ')}" for text in search.refusals),
     ]
     return f"{search.query}: {'; '.join(notes)}"
 
@@ -81,7 +80,10 @@ def _criteria(report: ServerReport) -> Iterator[str]:
 
 
 def _criterion(each: OpenCriterion) -> str:
-    lost = ", ".join(f"{kind} ({state})" for kind, state in each.lost)
+    by_state: dict[str, list[str]] = {}
+    for kind, state in each.lost:
+        by_state.setdefault(state, []).append(kind)
+    lost = "; ".join(f"{', '.join(kinds)} ({state})" for state, kinds in by_state.items())
     return f"{each.id:<6} {each.title}: without {lost}{'; has ' + ', '.join(each.left) if each.left else ''}"
 
 

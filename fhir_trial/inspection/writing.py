@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from fhir_trial.inspection.findings import WriteOutlook
 from fhir_trial.transport import Capabilities
-from fhir_trial.writeback.settings import WriteBack
+from fhir_trial.writeback.routes import choose_route
+from fhir_trial.writeback.settings import WriteBack, WriteSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,7 @@ class _Wish:
 
 _WISHES = (
     _Wish(
-        "ResearchStudy", "the trial itself, created when missing if the setting 'create_study' allows", "ask for it to be entered"
+        "ResearchStudy", "the trial itself, created when missing if FHIR_TRIAL_CREATE_STUDY allows it", "ask for it to be entered"
     ),
     _Wish("ResearchSubject", "the flag on a patient", "no patient can be flagged"),
     _Wish("Observation", "the eligibility result", "the result stays on our side"),
@@ -34,14 +36,27 @@ def outlook(capabilities: Capabilities) -> tuple[WriteOutlook, ...]:
     return tuple(_of(wish, capabilities) for wish in _WISHES)
 
 
-def remarks(capabilities: Capabilities, mode: WriteBack) -> tuple[str, ...]:
-    """What holds for all types: whether writing back is on, and what the server says that it keeps."""
+def remarks(capabilities: Capabilities, settings: WriteSettings) -> tuple[str, ...]:
+    """What holds for all types: whether writing back is on, the way on which results would leave, what the server offers."""
     off = "Writing back is off in the settings (FHIR_TRIAL_WRITE_BACK): nothing leaves."
-    on = f"Writing back is set to '{mode.value}'. This check writes nothing."
+    on = f"Writing back is set to '{settings.write_back.value}'. This check writes nothing."
     said = "" if capabilities.interactions else "The CapabilityStatement names no types: only a trial on a test record can tell."
     takes = "takes transactions" if "transaction" in capabilities.system else "takes no transactions: one resource after another"
     sent = f"The server {takes}." if capabilities.interactions else ""
-    return tuple(filter(None, (off if mode is WriteBack.OFF else on, said, sent)))
+    is_off = settings.write_back is WriteBack.OFF
+    way = _way(capabilities, replace(settings, write_back=WriteBack.CANDIDATES) if is_off else settings, is_off)
+    return tuple(filter(None, (off if is_off else on, said, *(way if capabilities.interactions else ()), sent)))
+
+
+def _way(capabilities: Capabilities, settings: WriteSettings, is_off: bool) -> Iterator[str]:
+    """The route that is taken, or would be if writing were on, and why none before it."""
+    choice = choose_route(capabilities, settings)
+    would = "would go" if is_off else "go"
+    for report in choice.reports:
+        if report.route is choice.route:
+            yield f"Results {would} by the route '{report.route.value}'. {report.why}"
+            return
+        yield f"Not by '{report.route.value}': {report.why}"
 
 
 def _of(wish: _Wish, capabilities: Capabilities) -> WriteOutlook:
@@ -54,10 +69,12 @@ def _of(wish: _Wish, capabilities: Capabilities) -> WriteOutlook:
     finds = capabilities.searches_by(kind, "identifier") and "search-type" in offers
     conditional = kind in capabilities.conditional_creates
     offers += ("conditional-create",) if conditional else ()
+    if kind == "Provenance":  # which has no identifier in R4
+        return WriteOutlook(kind, offers, True, f"{wish.purpose}: created with each new result.")
     how = f"{wish.purpose}: " + ("looked for by identifier, then created" if finds else "created")
     if conditional:
         how += ", unless it is there (If-None-Exist)"
-    elif not finds and kind != "Provenance":  # which has no identifier in R4
+    elif not finds:
         how += ", but cannot be found again by identifier: a second run may write it twice"
     if "update" not in offers and kind in ("ResearchSubject", "Observation"):
         how += "; no update, so that a changed result cannot replace an earlier one"

@@ -110,9 +110,12 @@ def _named(page: Page, told: Json | None, path: str) -> Iterator[str]:
     """Reference, display, logical identifier; of a study that is on file its identifiers and title too."""
     if told is None:
         return
-    yield from _strings(page, told, path, "reference", "display")
+    literal = page.string(told, "reference", path)
+    if literal is not None:
+        yield page.references.plain(literal)
+    yield from _strings(page, told, path, "display")
     yield from _strings(page, page.object(told, "identifier", path) or {}, path, "value")
-    study = page.find(page.string(told, "reference", path))
+    study = page.find(literal)
     if study is not None:
         for item in page.one_or_more(study, "identifier", path):
             yield from _strings(page, item, path, "value")
@@ -137,7 +140,7 @@ def _who(page: Page, told: Json | None, path: str) -> Iterator[str]:
         return
     literal = page.string(told, "reference", path)
     if literal is not None:
-        yield literal
+        yield page.references.plain(literal)
         yield _sort_of_person(page, literal)
     yield from (text.lower() for text in _strings(page, told, path, "display"))
     found = page.find(literal)

@@ -327,7 +327,7 @@ class Page:
         for item in self.one_or_more(node, key, path):
             literal = self.string(item, "reference", key)
             if literal is not None:
-                found.append(literal if literal.startswith("#") else self.references.plain(literal))
+                found.append(self.references.plain(literal))
         return tuple(found)
 
 

@@ -96,8 +96,7 @@ class _Reading:
     def record(self, complete: bool) -> PatientRecord:
         patient = self._patient()
         self.into.birth = patient.birth
-        ordered = sorted(self.raw.resources, key=_encounters_first)
-        for resource in ordered:
+        for resource in sorted(self.raw.resources, key=self._place):
             self._read(resource, patient)
         while self.references.unread:
             self._read(self.references.unread.pop(0), patient)
@@ -121,6 +120,10 @@ class _Reading:
             complete=complete,
             issues=tuple(self.issues),
         )
+
+    def _place(self, resource: Json) -> tuple[bool, str]:
+        """Encounters first, then by name: a server returns the same record in an order of its own, and every word stays."""
+        return resource.get("resourceType") != "Encounter", self.references.name(resource)
 
     def _patient(self) -> Patient:
         copies = []
@@ -204,7 +207,3 @@ class _Reading:
             page.note("patient-replaced", "Filed under a record that was replaced; left out.", element)
             return False
         return True
-
-
-def _encounters_first(resource: Json) -> bool:
-    return resource.get("resourceType") != "Encounter"

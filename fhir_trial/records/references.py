@@ -44,9 +44,18 @@ class References:
         return found
 
     def plain(self, reference: str) -> str:
-        """The reference as evidence names it: that of the resource it leads to, else itself without version."""
+        """The reference as evidence names it: that of the resource it leads to, else itself without version.
+
+        One into this source is relative, whether what it names was read or not; a contained one stays as it is.
+        """
+        if reference.startswith("#"):
+            return reference
         found = self.find(reference)
-        return unversioned(reference) if found is None else self.name(found)
+        if found is not None:
+            return self.name(found)
+        bare = unversioned(reference)
+        base, _, local = _split(bare)
+        return local if base in self._bases else bare
 
     def follow(self, reference: str) -> Json | None:
         """Like ``find``; and if the resource is not among the patient's own, it will be read as well."""
@@ -86,7 +95,7 @@ class References:
 
     @cached_property
     def _bases(self) -> frozenset[str]:
-        return frozenset(_split(key)[0] for key in self._by_reference if key.startswith(("http://", "https://")))
+        return frozenset([key.rsplit("/", 2)[0] for key in self._by_reference if key.startswith(("http://", "https://"))])
 
     @cached_property
     def _own_index(self) -> dict[str, Json]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from fhir_trial.sources.search_plan import Search
@@ -10,15 +10,16 @@ from fhir_trial.sources.search_plan import Search
 Json = dict[str, Any]
 
 
-def answers_any(resource: Json, searches: Iterable[Search]) -> bool:
-    """Whether a resource answers one of the searches. What cannot be judged, for want of a coded category, is kept."""
-    categories = _categories(resource)
-    return not categories or any(_answers(categories, search) for search in searches)
+def answering(resources: list[Json], searches: Iterable[Search]) -> list[Json]:
+    """The resources that answer one of the searches. What cannot be judged, for want of a coded category, is kept."""
+    asked = [[(name, frozenset(value.split(","))) for name, value in search.filters] for search in searches]
+    if [] in asked:  # one of the searches is for the whole type
+        return resources
+    return [each for each in resources if not (held := _categories(each)) or any(_answers(held, filters) for filters in asked)]
 
 
-def _answers(categories: frozenset[str], search: Search) -> bool:
-    for name, value in search.filters:
-        wanted = frozenset(value.split(","))
+def _answers(categories: frozenset[str], filters: Iterable[tuple[str, frozenset[str]]]) -> bool:
+    for name, wanted in filters:
         if (name == "category" and not categories & wanted) or (name == "category:not" and categories & wanted):
             return False
     return True
@@ -26,15 +27,15 @@ def _answers(categories: frozenset[str], search: Search) -> bool:
 
 def _categories(resource: Json) -> frozenset[str]:
     return frozenset(
-        code
-        for concept in _dicts(resource.get("category"))
-        for coding in _dicts(concept.get("coding"))
-        if isinstance(code := coding.get("code"), str)
+        [
+            code
+            for concept in _dicts(resource.get("category"))
+            for coding in _dicts(concept.get("coding"))
+            if isinstance(code := coding.get("code"), str)
+        ]
     )
 
 
-def _dicts(value: object) -> Iterator[Json]:
-    if isinstance(value, dict):
-        yield value
-    elif isinstance(value, list):
-        yield from (item for item in value if isinstance(item, dict))
+def _dicts(value: object) -> list[Json]:
+    listed = [value] if isinstance(value, dict) else value if isinstance(value, list) else []
+    return [item for item in listed if isinstance(item, dict)]

@@ -17,10 +17,20 @@ from fhir_trial.records.model import LoadState
 from fhir_trial.sources.claims import worse
 from fhir_trial.sources.patient_links import last_two, without_version
 from fhir_trial.transport import FhirServer, NotAuthorisedError, RestrictedError
+from fhir_trial.transport.connection import StoppedError
 
 Json = dict[str, Any]
 
 _FOLLOWED = ("Medication", "Substance", "ResearchStudy", "PractitionerRole", "Specimen", "Observation")
+#: Elements, most of what a record consists of, that by R4 name nothing of these types: data types without a Reference in them
+#: (Meta, Narrative, CodeableConcept, Quantity, Dosage ...), and those that name the patient or the visit.
+_NAMING_NONE = frozenset(
+    {
+        *("meta", "text", "identifier", "code", "category", "type", "class", "subject", "patient", "encounter"),
+        *("clinicalStatus", "verificationStatus", "valueQuantity", "valueCodeableConcept", "interpretation", "referenceRange"),
+        *("component", "medicationCodeableConcept", "dosageInstruction"),
+    }
+)
 _BATCH = 50
 _MOST_OF_A_TYPE = 500
 _HOPS = 3
@@ -56,7 +66,9 @@ def follow(server: FhirServer, resources: Iterable[Json], known: dict[str, Json]
 
 
 def state_of(error: ServerError) -> LoadState:
-    """What a refusal means for the type asked for."""
+    """What a refusal means for the type asked for. The kill switch is none: what it stops has no state (SEC-60)."""
+    if isinstance(error, StoppedError):
+        raise error
     if isinstance(error, RestrictedError):
         return LoadState.RESTRICTED
     return LoadState.NOT_AUTHORISED if isinstance(error, NotAuthorisedError) else LoadState.FAILED
@@ -64,16 +76,27 @@ def state_of(error: ServerError) -> LoadState:
 
 def _missing(server: FhirServer, resources: Iterable[Json], known: dict[str, Json]) -> dict[str, list[str]]:
     wanted: dict[str, dict[str, None]] = {}
+    read: dict[str, tuple[str, str] | None] = {}  # a patient's resources name the same few others again and again
     for resource in resources:
         for link in _links(resource):
-            reference = local_reference(link, server)
-            kind = reference.split("/")[0] if reference else ""
-            if reference is None or kind not in _FOLLOWED or reference in known:
+            if link not in read:
+                read[link] = _followed(link, server, known)
+            if (target := read[link]) is None:
                 continue
+            kind, identity = target
             if kind == "Specimen" and any(key.startswith("effective") for key in resource):
                 continue  # a specimen matters only for the date of a result that has none
-            wanted.setdefault(kind, {})[reference.split("/")[1]] = None
+            wanted.setdefault(kind, {})[identity] = None
     return {kind: list(ids) for kind, ids in wanted.items()}
+
+
+def _followed(link: str, server: FhirServer, known: dict[str, Json]) -> tuple[str, str] | None:
+    """Type and id of what a link names, if it is to be read."""
+    reference = local_reference(link, server)
+    if reference is None or reference in known:
+        return None
+    kind, identity = reference.split("/")
+    return (kind, identity) if kind in _FOLLOWED else None
 
 
 def local_reference(link: str, server: FhirServer) -> str | None:
@@ -115,12 +138,13 @@ def _is_missing(error: ServerError) -> bool:
     return error.issue_type == "not-found"
 
 
-def _links(node: object) -> Iterator[str]:
-    if isinstance(node, dict):
-        if isinstance(reference := node.get("reference"), str):
-            yield reference
-        for value in node.values():
-            yield from _links(value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from _links(value)
+def _links(resource: Json) -> Iterator[str]:
+    """Every ``reference`` in a resource that may be followed. The list of nodes grows while it is walked."""
+    nodes: list[Any] = [value for element, value in resource.items() if element not in _NAMING_NONE]
+    for node in nodes:
+        if isinstance(node, list):
+            nodes += node
+        elif isinstance(node, dict):
+            if isinstance(reference := node.get("reference"), str):
+                yield reference
+            nodes += node.values()

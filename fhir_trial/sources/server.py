@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from fhir_trial.criteria.needs import Needs
@@ -11,13 +11,14 @@ from fhir_trial.errors import FatalServerError, PatientNotFoundError, ServerErro
 from fhir_trial.records.model import Issue, LoadState
 from fhir_trial.screening.ports import RawPatient
 from fhir_trial.sources.claims import worse
-from fhir_trial.sources.filters import answers_any
+from fhir_trial.sources.filters import answering
 from fhir_trial.sources.following import follow, local_reference, state_of
 from fhir_trial.sources.newest import replaces
 from fhir_trial.sources.patient_links import patient_link
 from fhir_trial.sources.report import ReadReport
 from fhir_trial.sources.search_plan import PlannedType, Search, patient_parameter, plan
 from fhir_trial.transport import FhirServer, Found, MovedError, NotAuthorisedError, NotFoundError, RestrictedError
+from fhir_trial.transport.connection import StoppedError
 from fhir_trial.transport.scopes import allows
 
 Json = dict[str, Any]
@@ -28,18 +29,19 @@ class ServerSource:
 
     Args:
         patients: ``p1`` or ``Patient/p1``; every Patient of the server when empty.
+        codes: As ``observation_codes`` gives, for a server that hands out Observations by code alone.
 
     Attributes:
         report: What was dropped, and why.
         searched: Every search sent for a patient and what came of it, with nothing of the patient; kept for ``server check``.
     """
 
-    def __init__(self, server: FhirServer, patients: Sequence[str] = ()) -> None:
-        self._server = server
+    def __init__(self, server: FhirServer, patients: Sequence[str] = (), *, codes: Sequence[str] = ()) -> None:
+        self._server, self._codes = server, codes
         self._asked = tuple(sorted({f"Patient/{name.removeprefix('Patient/')}" for name in patients}))
         self.report = ReadReport()
         self.searched: list[Searched] = []
-        self._whole: set[str] = set()
+        self._learnt = _Learnt()
 
     def patients(self, needs: Needs) -> Iterator[RawPatient]:
         """Each patient once, in the order of the reference.
@@ -94,8 +96,8 @@ class ServerSource:
         return patient
 
     def _raw_patient(self, patient: Json, needs: Needs) -> RawPatient:
-        chart = _Fetch(self._server, patient["id"], self.report, self.searched, self._whole)
-        for planned in plan(needs, self._server.capabilities()).types:
+        chart = _Fetch(self._server, patient["id"], self.report, self.searched, self._learnt)
+        for planned in plan(needs, self._server.capabilities(), codes=self._codes).types:
             chart.fetch(planned)
         chart.follow()
         self.report.resources["Patient"] += 1
@@ -111,7 +113,8 @@ class ServerSource:
         )
 
     def _names(self, resources: dict[str, Json]) -> dict[str, Json]:
-        return resources | {f"{self._server.base}/{name}": resource for name, resource in resources.items()}
+        bases = (self._server.base, *self._server.settings.aliases)
+        return resources | {f"{base}/{name}": resource for base in bases for name, resource in resources.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,18 +133,28 @@ class Searched:
     refusal: str | None = None
 
 
-class _Fetch:
-    """Fetching one patient.
+@dataclass(slots=True)
+class _Learnt:
+    """What one patient taught of a server, for those that follow.
 
-    Args:
-        whole: Types of which this server was found to refuse the search by category; shared by all patients.
+    Attributes:
+        whole: Types of which it refuses the search by category.
+        by_code: Types of which it refuses everything but a search by code.
     """
 
+    whole: set[str] = field(default_factory=set)
+    by_code: set[str] = field(default_factory=set)
+
+
+class _Fetch:
+    """Fetching one patient."""
+
     def __init__(
-        self, server: FhirServer, patient_id: str, report: ReadReport, searched: list[Searched], whole: set[str]
+        self, server: FhirServer, patient_id: str, report: ReadReport, searched: list[Searched], learnt: _Learnt
     ) -> None:
         self._server, self._patient_id, self._report = server, patient_id, report
-        self._searched, self._whole = searched, whole
+        self._reference = f"Patient/{patient_id}"
+        self._searched, self._learnt = searched, learnt
         self.resources: dict[str, Json] = {}
         self.states: dict[str, LoadState] = {}
         self.issues: list[Issue] = []
@@ -154,24 +167,50 @@ class _Fetch:
             return
         if not self._is_granted(kind):
             return
-        searches = (Search(kind),) if kind in self._whole else planned.searches
-        whole_refused = False
-        for search in searches:
+        if kind in self._learnt.by_code and self._by_code(planned):
+            return
+        by_code: bool | None = None  # not tried
+        for search in (Search(kind),) if kind in self._learnt.whole else planned.searches:
             try:
                 found = self._search(search, planned.searches)
             except ServerError as error:
-                refused = _is_refusal(error)
-                if search.filters and refused and not whole_refused:
-                    if self._whole_type(search, planned):
+                if by_code is None and _is_refusal(error):
+                    if search.filters and self._whole_type(search, planned):
                         return
-                    whole_refused = True
-                self._lost(search, error)
+                    by_code = not search.optional and self._by_code(planned)
+                if not (by_code and _is_refusal(error)):
+                    self._lost(search, error)
                 continue
             if search.filters and "category" in found.ignored:
-                self._issue(
-                    "filter-ignored", "information", kind, "The server ignored the category: the whole type came at once."
-                )
+                self._ignored(kind, "category")
                 return
+
+    def _ignored(self, kind: str, name: str) -> None:
+        self._issue("filter-ignored", "information", kind, f"The server ignored the {name}: the whole type came at once.")
+
+    def _by_code(self, planned: PlannedType) -> bool:
+        """Asks for the codes that we know, where all else is refused; False when there are none, or that is refused as well.
+
+        A result under another code does not come, so that the absence of one says nothing (DATA-15).
+        """
+        kind = planned.resource_type
+        for search in planned.by_code:
+            try:
+                found = self._search(search, planned.by_code)
+            except StoppedError:
+                raise
+            except ServerError:
+                return False
+            if "code" in found.ignored:
+                self._ignored(kind, "code")
+                return True
+        if planned.by_code:
+            self._learnt.by_code.add(kind)
+            text = (
+                "The server gives this type by code only: what has a code that no mapping and no site overlay knows did not come."
+            )
+            self._state(kind, LoadState.PARTIAL, text)
+        return bool(planned.by_code)
 
     def _is_granted(self, kind: str) -> bool:
         """Whether the type may be searched by the scopes granted; a granular one leaves it partial, whatever comes (SMART-31)."""
@@ -199,9 +238,11 @@ class _Fetch:
         kind = planned.resource_type
         try:
             self._search(Search(kind), planned.searches)
+        except StoppedError:
+            raise
         except ServerError:
             return False
-        self._whole.add(kind)
+        self._learnt.whole.add(kind)
         text = f"The server refuses a search by {search.filters[0][0]}: the whole type was asked for."
         self._issue("filter-refused", "information", kind, text)
         return True
@@ -229,7 +270,7 @@ class _Fetch:
             raise _OtherPeopleError(message)
         # A filter that was ignored is applied here, as wide as all searches of the type together (DATA-05, DATA-06).
         asked = tuple(all_of_type) if "category" in found.ignored or not search.filters else (search,)
-        kept = [resource for resource in own if answers_any(resource, asked)]
+        kept = answering(own, asked)
         for resource in kept:
             self._keep(resource)
         self._searched.append(Searched(search, len(kept), found.ignored))
@@ -250,7 +291,7 @@ class _Fetch:
     def _is_the_patients(self, resource: Json) -> bool:
         """The filter by patient, applied again (DATA-06): data of somebody else is dropped and reported (DATA-47, R33)."""
         link = patient_link(resource)
-        if link is not None and local_reference(link, self._server) == f"Patient/{self._patient_id}":
+        if link is not None and (link == self._reference or local_reference(link, self._server) == self._reference):
             return True
         self._report.count("wrong-patient" if link else "no-subject")
         kind = resource["resourceType"]
@@ -286,5 +327,5 @@ class _OtherPeopleError(FatalServerError):
 def _is_refusal(error: ServerError) -> bool:
     """Whether the server says that it does not do this kind of search, rather than that this record may not be seen."""
     return isinstance(error, FatalServerError) and not isinstance(
-        error, NotAuthorisedError | RestrictedError | MovedError | _OtherPeopleError
+        error, NotAuthorisedError | RestrictedError | MovedError | StoppedError | _OtherPeopleError
     )

@@ -1,6 +1,7 @@
 """Requests over pooled connections: retries for reads, a cap on size, no word of a patient in errors or logs.
 
-Two sessions, because safety differs: a read (GET, and POST to ``_search``) may be sent again; a write never is (WB-04).
+Safety differs: a read (GET, and POST to ``_search``) may be sent again; a write never is (WB-04). Each try of a read is a
+request like any other: it asks the kill switch, takes its turn, and brings a token that is good then.
 """
 
 from __future__ import annotations
@@ -8,35 +9,37 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from http.cookiejar import DefaultCookiePolicy
+from time import sleep, time
 from typing import Any
+from urllib.parse import urlencode
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import InvalidHeader
-from urllib3.util import Retry
 
 from fhir_trial.errors import FatalServerError, TemporaryServerError
 from fhir_trial.transport.access import BackendServices, Bearer, Open
 from fhir_trial.transport.bodies import Json, decode_json, encode_json
 from fhir_trial.transport.outcomes import issues_of
+from fhir_trial.transport.outgoing import Blank
 from fhir_trial.transport.pace import pace_of
 from fhir_trial.transport.refusals import NotAuthorisedError, refusal
+from fhir_trial.transport.retries import RETRY_ON, TryAgain, seconds_asked, wait_before
 from fhir_trial.transport.scopes import Scope
 from fhir_trial.transport.settings import ServerSettings
 from fhir_trial.transport.tokens import BackendToken, FileToken, TokenSource
 
 FHIR_JSON = "application/fhir+json"
+_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 UNAUTHORIZED = 401
-_RETRY_ON = (408, 429, 500, 502, 503, 504)
 _NO_ANSWER = (
     requests.Timeout,
     requests.ConnectionError,
     requests.exceptions.ChunkedEncodingError,
-    requests.exceptions.RetryError,
 )
 
-# urllib3 announces each retry at WARNING with the path and query, which hold patient ids (SEC-27).
+# urllib3 tells of dropped connections with the path and query, which hold patient ids (SEC-27).
 logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 
@@ -48,16 +51,6 @@ class Answer:
     resource: Json | None
     headers: Mapping[str, str]
     url: str
-
-
-class _Patience(Retry):
-    """A Retry-After that is no number and no date counts as none: the library would break off (DATA-18)."""
-
-    def parse_retry_after(self, retry_after: str) -> float:
-        try:
-            return super().parse_retry_after(retry_after)
-        except InvalidHeader:
-            return 0.0
 
 
 class UnknownTokenError(NotAuthorisedError):
@@ -82,27 +75,19 @@ class Connection:
         self._settings = settings
         self._halted = halted
         self._pace = pace_of(settings.base, settings.parallel, settings.requests_per_minute)
-        reads = _Patience(
-            total=settings.retries,
-            status_forcelist=_RETRY_ON,
-            allowed_methods=frozenset({"GET", "HEAD", "POST"}),
-            backoff_factor=0.5,
-            backoff_jitter=0.5,
-            backoff_max=30,
-            retry_after_max=settings.longest_wait,
-            redirect=0,
-            raise_on_status=False,
-        )
-        self._reads = _session(reads, settings)
-        self._writes = _session(Retry(total=0, raise_on_status=False), settings)
+        self._session = _session(settings)
         # Without the vendor's headers, which are the FHIR server's affair.
-        self._sign_ins = _session(Retry(total=0, raise_on_status=False), replace(settings, headers=()))
+        self._sign_ins = _session(replace(settings, headers=()))
         self._tokens = self._token_source(scopes)
 
     def close(self) -> None:
-        self._reads.close()
-        self._writes.close()
+        self._session.close()
         self._sign_ins.close()
+
+    @cached_property
+    def _blank(self) -> Blank:
+        """Made when first needed: what is wrong with an address or a header is an error of the request, not of the settings."""
+        return Blank(self._session, self._settings.base)
 
     @property
     def granted(self) -> tuple[Scope, ...] | None:
@@ -125,32 +110,47 @@ class Connection:
                 return BackendToken(self._settings.base, services, self._sign_ins, scopes)
 
     def get(self, url: str, what: str, params: Sequence[tuple[str, str]] = ()) -> Answer:
-        return self._send(self._reads, "GET", url, what, params=list(params))
+        return self._read("GET", url, what, params=params)
 
     def post_search(self, url: str, what: str, params: Sequence[tuple[str, str]]) -> Answer:
-        return self._send(self._reads, "POST", url, what, data=list(params))
+        return self._read("POST", url, what, body=urlencode(params), headers=_FORM)
 
     def write(self, method: str, url: str, what: str, resource: Json, headers: Mapping[str, str]) -> Answer:
         content = {"Content-Type": FHIR_JSON, **headers}
-        return self._send(self._writes, method, url, what, data=encode_json(resource), headers=content)
+        try:
+            return self._send(method, url, what, body=encode_json(resource), headers=content)
+        except TryAgain as failed:
+            raise failed.error from None
 
-    def _send(self, session: requests.Session, method: str, url: str, what: str, **kwargs: Any) -> Answer:
+    def _read(self, method: str, url: str, what: str, **kwargs: Any) -> Answer:
+        """Tries again as often as the settings allow, a wait between two tries."""
+        for number in range(1, self._settings.retries + 1):
+            try:
+                return self._send(method, url, what, **kwargs)
+            except TryAgain as failed:
+                asked = seconds_asked(failed.retry_after, time())
+            sleep(wait_before(number, asked, self._settings.longest_wait))
+        try:
+            return self._send(method, url, what, **kwargs)
+        except TryAgain as failed:
+            raise failed.error from None
+
+    def _send(self, method: str, url: str, what: str, **kwargs: Any) -> Answer:
         """Sends with a token, and once more with a fresh one after a 401, which says that nothing was done (WB-22)."""
-        self._check_not_halted(what)  # asked again before each request: a token request comes first
         if self._tokens is None:
-            return self._send_as(None, session, method, url, what, **kwargs)
+            return self._send_as(None, method, url, what, **kwargs)
+        self._check_not_halted(what)  # asked again before each request: a token request comes first
         token = self._tokens.token()
         try:
-            return self._send_as(token, session, method, url, what, **kwargs)
+            return self._send_as(token, method, url, what, **kwargs)
         except UnknownTokenError:
             if not self._tokens.refused(token):
                 raise
-        return self._send_as(self._tokens.token(), session, method, url, what, **kwargs)
+        return self._send_as(self._tokens.token(), method, url, what, **kwargs)
 
     def _send_as(
         self,
         token: str | None,
-        session: requests.Session,
         method: str,
         url: str,
         what: str,
@@ -158,28 +158,27 @@ class Connection:
         headers: Mapping[str, str] | None = None,
         **kwargs: Any,
     ) -> Answer:
-        """Every URL that comes here is under the server's base or an alias: only there goes the token (SMART-45)."""
-        self._check_not_halted(what)
+        """Every URL that comes here is under the server's base or an alias: only there goes the token (SMART-45).
+
+        Raises:
+            TryAgain: No answer, or one that may be better in a while.
+        """
         limits = (self._settings.connect_timeout, self._settings.read_timeout)
         sent = dict(headers or {}) | ({"Authorization": f"Bearer {token}"} if token else {})
-        try:
-            with (
-                self._pace.turn(),
-                session.request(
-                    method, url, timeout=limits, stream=True, allow_redirects=False, headers=sent, **kwargs
-                ) as response,
-            ):
-                content = self._content(response, what)
-        except _NO_ANSWER:
-            raise TemporaryServerError(f"{what}: no answer from the server; is it running, and is the address right?") from None
-        except requests.RequestException:
-            raise FatalServerError(f"{what}: the request could not be sent.") from None
+        with self._pace.turn():
+            self._check_not_halted(what)  # now, and not before a wait for the turn
+            try:
+                request = self._blank.filled(method, url, headers=sent, **kwargs)
+                with self._session.send(request, timeout=limits, stream=True, allow_redirects=False) as response:
+                    content = self._content(response, what)
+            except _NO_ANSWER:
+                text = f"{what}: no answer from the server; is it running, and is the address right?"
+                raise TryAgain(TemporaryServerError(text)) from None
+            except requests.RequestException:
+                raise FatalServerError(f"{what}: the request could not be sent.") from None
         if response.status_code == UNAUTHORIZED and token is not None:
             raise UnknownTokenError(f"{what}: the server answered 401; it did not accept our token.")
-        resource = _resource(response, content, what)
-        if not 200 <= response.status_code < 300:
-            raise refusal(what, response.status_code, issues_of(resource))
-        return Answer(response.status_code, resource, response.headers, response.url)
+        return _judged(response, content, what)
 
     def _check_not_halted(self, what: str) -> None:
         if self._halted is not None and self._halted():
@@ -196,14 +195,24 @@ class Connection:
         return b"".join(pieces)
 
 
-def _session(retry: Retry, settings: ServerSettings) -> requests.Session:
+def _judged(response: requests.Response, content: bytes, what: str) -> Answer:
+    resource = _resource(response, content, what)
+    if 200 <= response.status_code < 300:
+        return Answer(response.status_code, resource, response.headers, response.url)
+    error = refusal(what, response.status_code, issues_of(resource))
+    if isinstance(error, TemporaryServerError) and response.status_code in RETRY_ON:
+        raise TryAgain(error, response.headers.get("Retry-After"))
+    raise error
+
+
+def _session(settings: ServerSettings) -> requests.Session:
     session = requests.Session()
     session.trust_env = False  # a .netrc of this machine must not decide who we are to the hospital
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # one call must not colour the next
     session.headers.update({"Accept": FHIR_JSON, **dict(settings.headers)})
     if settings.ca_file is not None:
         session.verify = str(settings.ca_file)
-    adapter = HTTPAdapter(pool_connections=4, pool_maxsize=max(8, settings.parallel), max_retries=retry, pool_block=True)
+    adapter = HTTPAdapter(pool_connections=4, pool_maxsize=max(8, settings.parallel), pool_block=True)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session

@@ -45,7 +45,7 @@ def _is_under_any(url: str, settings: ServerSettings) -> bool:
 
 
 def _is_under(url: SplitResult, base: SplitResult) -> bool:
-    if (url.scheme, url.hostname, _port(url), url.username) != (base.scheme, base.hostname, _port(base), None):
+    if (url.scheme, url.hostname, port_of(url), url.username) != (base.scheme, base.hostname, port_of(base), None):
         return False
     path = unquote(url.path)
     if ".." in path.split("/") or "\\" in path:
@@ -53,7 +53,8 @@ def _is_under(url: SplitResult, base: SplitResult) -> bool:
     return path.rstrip("/") == base.path or path.startswith(f"{base.path}/")
 
 
-def _port(url: SplitResult) -> int | None:
+def port_of(url: SplitResult) -> int | None:
+    """The port, the scheme's own where none is named; None where it is no number."""
     try:
         return url.port or _DEFAULT_PORTS.get(url.scheme)
     except ValueError:

@@ -5,9 +5,7 @@ Source: FHIR R4 Search; the ways in which real servers differ are DATA-01 to DAT
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from fhir_trial.errors import FatalServerError, ServerError
 from fhir_trial.transport.bodies import Json
@@ -71,7 +69,7 @@ def read_page(resource: Json | None, resource_type: str, what: str) -> Page:
     return page
 
 
-def _sort_entry(entry: Mapping[str, Any], resource_type: str, page: Page) -> None:
+def _sort_entry(entry: Json, resource_type: str, page: Page) -> None:
     """By search.mode, or by type where the server leaves the mode out (DATA-03)."""
     resource = entry.get("resource")
     if not isinstance(resource, dict):
@@ -88,6 +86,5 @@ def _sort_entry(entry: Mapping[str, Any], resource_type: str, page: Page) -> Non
     (page.matches if is_match else page.included).append(resource)
 
 
-def _dicts(value: object) -> Iterator[Mapping[str, Any]]:
-    if isinstance(value, list):
-        yield from (item for item in value if isinstance(item, dict))
+def _dicts(value: object) -> list[Json]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
@@ -16,7 +16,7 @@ from fhir_trial.errors import PatientNotFoundError, UsageError
 from fhir_trial.screening.ports import AnswerBook, PatientSource, RawPatient
 from fhir_trial.screening.screen import screen_patient
 from fhir_trial.sources.files import FileSource
-from fhir_trial.sources.search_plan import trial_plan
+from fhir_trial.sources.search_plan import observation_codes, trial_plan
 from fhir_trial.sources.server import ServerSource
 from fhir_trial.terminology import mappings_folder
 from fhir_trial.transport.scopes import system_scopes
@@ -69,13 +69,25 @@ def screen_each(
     Args:
         only: Ids or references of the patients wanted; everybody by default.
     """
-    wanted = {reference_of(name) for name in only}
-    for raw in source.patients(Needs.union(trial.needs for trial in trials)):
-        if wanted and raw.reference not in wanted:
-            continue
+    for raw, trial in pairs(source, trials, only):
         whole = complete and holds_whole_records(source)
-        for trial in sorted(trials, key=lambda trial: (trial.trial.id, trial.trial.version)):
-            yield screen_raw(raw, trial, as_of=as_of, first_dose=first_dose, complete=whole, answers=answers)
+        yield screen_raw(raw, trial, as_of=as_of, first_dose=first_dose, complete=whole, answers=answers)
+
+
+def pairs(
+    source: PatientSource, trials: Sequence[ResolvedTrial], only: Iterable[str] = ()
+) -> Iterator[tuple[RawPatient, ResolvedTrial]]:
+    """Each patient with each trial, by patient reference, then trial (VER-08); the source is read once for all trials.
+
+    Args:
+        only: Ids or references of the patients wanted; everybody by default.
+    """
+    wanted = {reference_of(name) for name in only}
+    in_order = sorted(trials, key=lambda trial: (trial.trial.id, trial.trial.version))
+    for raw in source.patients(Needs.union(trial.needs for trial in trials)):
+        if not wanted or raw.reference in wanted:
+            for trial in in_order:
+                yield raw, trial
 
 
 def reference_of(name: str) -> str:
@@ -137,15 +149,24 @@ def read_answers_file(path: Path, trials: Sequence[ResolvedTrial]) -> tuple[Peop
 
 @contextmanager
 def open_source(
-    paths: Sequence[str | Path], server: str | None, patients: Sequence[str] = (), trials: Sequence[ResolvedTrial] = ()
+    paths: Sequence[str | Path],
+    server: str | None,
+    patients: Sequence[str] = (),
+    trials: Sequence[ResolvedTrial] = (),
+    halted: Callable[[], bool] | None = None,
 ) -> Iterator[FileSource | ServerSource]:
-    """Files, or a server by URL or configured name, asked for what the trials read; closed afterwards."""
+    """Files, or a server by URL or configured name, asked for what the trials read; closed afterwards.
+
+    Args:
+        halted: Asked before each request to the server (SEC-60).
+    """
     if server is None:
         yield FileSource(paths)
         return
     scopes = system_scopes({kind for trial in trials for kind in trial_plan(trial).read_types})
-    with FhirServer(read_settings().server_settings(server), scopes=scopes) as opened:
-        yield ServerSource(opened, patients)
+    with FhirServer(read_settings().server_settings(server), scopes=scopes, halted=halted) as opened:
+        codes = tuple(dict.fromkeys(code for trial in trials for code in observation_codes(trial)))
+        yield ServerSource(opened, patients, codes=codes)
 
 
 def _source(source: Source) -> PatientSource:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from fhir_trial.audit import Actor, AuditAction, AuditLog, Journal, JsonLinesAudit, patient_key
 from fhir_trial.config import Settings
+from fhir_trial.errors import WriteRefusedError
 from fhir_trial.screening.ports import AnswerBook
-from fhir_trial.sources.search_plan import trial_plan
+from fhir_trial.sources.search_plan import observation_codes, trial_plan
 from fhir_trial.sources.server import ServerSource
 from fhir_trial.terminology import mappings_folder
 from fhir_trial.transport.access import BackendServices
@@ -111,11 +112,25 @@ class ScreeningService:
         return self._trials[name]
 
     def prepare(self) -> None:
-        """Reads the newest version of every trial, so that a mistake in the settings or a trial shows at the start."""
+        """Reads the newest version of every trial, so that a mistake in the settings or a trial shows at the start.
+
+        Raises:
+            WriteRefusedError: The settings must not write to this server; or nothing would remember what was under way (WB-03).
+        """
         for name in dict.fromkeys(file.trial for file in self.trials()):
             trial = self.trial(name)
             if self._settings.write_back is not WriteBack.OFF:
                 self._write_settings(trial).check(is_loopback=self._server.settings.is_loopback)
+        self._check_kept()
+
+    def _check_kept(self) -> None:
+        """Intents outlive the process, or nothing is written beyond this machine (WB-03)."""
+        writes = self._settings.write_back is not WriteBack.OFF
+        if writes and not self._server.settings.is_loopback and self._kept is None:
+            raise WriteRefusedError(
+                "Writing back to a hospital's server needs a store, which remembers what was under way when a process ends: "
+                "set FHIR_TRIAL_DATABASE and FHIR_TRIAL_KEYS_FILE, or FHIR_TRIAL_WRITE_BACK=off."
+            )
 
     def check_server(self) -> None:
         """Asks the FHIR server what it is, anew and without patience.
@@ -140,7 +155,7 @@ class ScreeningService:
         steps = self._asking.about(actor, request, None, resolved.trial.id, resolved.trial.version)
         with steps.begin(AuditAction.SEARCH_CANDIDATES, "Patient"):
             self._keeping.admit_counting(resolved)
-            return check_server(self._server, resolved, patients=patients, write_back=self._settings.write_back)
+            return check_server(self._server, resolved, patients=patients, write_back=self._write_settings(resolved))
 
     def screen(
         self,
@@ -170,7 +185,8 @@ class ScreeningService:
         with steps.begin(AuditAction.SCREEN):
             basis = self._keeping.admit(key, resolved)
             with steps.begin(AuditAction.READ_PATIENT, "Patient"):
-                raw = ServerSource(self._server).patient(patient, resolved.needs)
+                source = ServerSource(self._server, codes=observation_codes(resolved))
+                raw = source.patient(patient, resolved.needs)
             verdict = screen_raw(
                 raw, resolved, as_of=as_of, first_dose=first_dose, answers=self._answers or self._keeping.answers
             )
@@ -195,6 +211,7 @@ class ScreeningService:
 
         A server that is only read needs no identifier base of the site's own.
         """
+        self._check_kept()
         settings = self._write_settings(trial)
         with self._opening:
             if settings not in self._routes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from fhir_trial.criteria.needs import Need, Needs
 from fhir_trial.errors import FatalServerError, PatientNotFoundError
 from fhir_trial.records.model import LoadState
+from fhir_trial.sandbox import load_samples
 from fhir_trial.sources import ServerSource
 from fhir_trial.transport import FhirServer, NotFoundError
 from tests.servers.loading import place_all
@@ -82,6 +85,24 @@ def test_results_without_a_category_are_found_beside_those_with_one(server: Fhir
 
     assert {each["id"] for each in found.resources} == {"coded", "bare", "local"}
     assert found.states["Observation"] is LoadState.FETCHED
+
+
+def test_samples_go_in_whatever_their_order(server: FhirServer, tmp_path: Path) -> None:
+    """WB-19: a server that checks references refuses what comes before its target, and is sent it again."""
+    visit = of("Encounter", "e1", "ann", status="finished", **{"class": {"code": "AMB"}})
+    circle = of("Condition", "c1", "ann", encounter={"reference": "Encounter/e2"})
+    back = {**visit, "id": "e2", "diagnosis": [{"condition": {"reference": "Condition/c1"}}]}
+    entries = [result("o1", "ann", encounter={"reference": "Encounter/e1"}), visit, circle, back, patient("ann")]
+    file = tmp_path / "samples.json"
+    file.write_text(
+        json.dumps({"resourceType": "Bundle", "type": "collection", "entry": [{"resource": each} for each in entries]})
+    )
+
+    report = load_samples(server, file)
+
+    assert report.refused == []
+    assert server.read("Observation/o1")["encounter"] == {"reference": "Encounter/e1"}
+    assert server.read("Condition/c1")["encounter"] == {"reference": "Encounter/e2"}
 
 
 def test_a_missing_patient_is_an_error_of_its_own(server: FhirServer) -> None:

@@ -1,8 +1,10 @@
 """A patient on a server is the patient in the file: every criterion is answered alike, with the same reasons and evidence.
 
 Three things differ by design. A server names versions of resources, where a file has none. It says when each was last updated,
-which settles what is otherwise a tie (R31): so no story of ours here holds one. And a type that a server was asked for and that
-came whole is complete, which no file can claim of itself: so C6 may say "no such drug" there (R12).
+which by R31 settles what date, time and ``issued`` leave tied, and it stamps that itself: one moment for all that came in one
+transaction, or one for each. So a record that contradicts itself may be answered otherwise after each load; of that story the
+file is given the server's stamps here, and nothing else may differ. And a type that a server was asked for and that came whole
+is complete, which no file can claim of itself: so C6 may say "no such drug" there (R12).
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import pytest
 from fhir_trial.config import samples_folder
 from fhir_trial.contract.verdicts import verdict_json
 from fhir_trial.definitions.trial_files import load_trial
+from fhir_trial.screening.ports import RawPatient
 from fhir_trial.sources import FileSource, ServerSource
 from fhir_trial.transport import FhirServer
 from fhir_trial.trials.model import ResolvedTrial
@@ -58,12 +61,7 @@ def criteria_but_c6(verdict: Json) -> list[Json]:
 
 
 def all_but_criteria(verdict: Json) -> Json:
-    return {key: value for key, value in verdict.items() if key != "criteria"} | {"issues": issues(verdict)}
-
-
-def issues(verdict: Json) -> list[Json]:
-    """In an order of our own: theirs is that of the resources as they came."""
-    return sorted(verdict["issues"], key=lambda issue: (issue["reference"] or "", issue["path"] or "", issue["code"]))
+    return {key: value for key, value in verdict.items() if key != "criteria"}
 
 
 def answer_to_c6(verdict: Json) -> str:
@@ -79,14 +77,35 @@ def test_the_server_and_the_file_give_the_same_verdict(server: FhirServer, trial
 
     (in_file,) = FileSource([path]).patients(trial.needs)
     on_server = ServerSource(server).patient(in_file.reference, trial.needs)
-    expected, found = (verdict_json(screen_raw(raw, trial, as_of=AS_OF)) for raw in (in_file, on_server))
 
+    check_same(in_file, on_server, trial)
+
+
+def check_same(in_file: RawPatient, on_server: RawPatient, trial: ResolvedTrial) -> None:
+    """Word for word, and in the same order."""
+    expected, found = (verdict_json(screen_raw(raw, trial, as_of=AS_OF)) for raw in (in_file, on_server))
     assert criteria_but_c6(found) == criteria_but_c6(expected)
     if answer_to_c6(found) == answer_to_c6(expected):
         assert all_but_criteria(found) == all_but_criteria(expected)
     else:
         assert (answer_to_c6(expected), answer_to_c6(found)) == ("unknown", "not-met")
-        assert issues(found) == issues(expected)
+        assert found["issues"] == expected["issues"]
+
+
+def test_a_record_that_contradicts_itself_is_settled_by_the_servers_stamps_and_by_nothing_else(
+    server: FhirServer, trial: ResolvedTrial
+) -> None:
+    """R31, DATA-19."""
+    path = samples_folder() / "record-contradicts-itself.json"
+    load_file(server, path)
+
+    (in_file,) = FileSource([path]).patients(trial.needs)
+    on_server = ServerSource(server).patient(in_file.reference, trial.needs)
+    stamps = {f"{each['resourceType']}/{each['id']}": each["meta"]["lastUpdated"] for each in on_server.resources}
+    for each in in_file.resources:
+        each.setdefault("meta", {})["lastUpdated"] = stamps[f"{each['resourceType']}/{each['id']}"]
+
+    check_same(in_file, on_server, trial)
 
 
 def test_every_answer_names_the_version_that_it_rests_on(server: FhirServer, trial: ResolvedTrial) -> None:

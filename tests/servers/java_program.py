@@ -76,12 +76,13 @@ class JavaProgram:
         """Its next line.
 
         Raises:
-            TimeoutError: It says nothing for too long.
+            TimeoutError: It says nothing for too long. It is ended then, for a late answer would be taken for another one.
             EOFError: It has ended; its last words are in the message.
         """
         try:
             line = self._lines.get(timeout=self._limit)
         except queue.Empty:
+            self._process.kill()
             raise TimeoutError(f"No line within {self._limit:.0f} s. {self._last_words()}") from None
         if line is None:
             raise EOFError(f"It ended. {self._last_words()}")

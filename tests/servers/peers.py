@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,10 @@ from fhir_trial.sandbox import Sandbox, SandboxClient
 from fhir_trial.transport import FhirServer, ServerSettings
 from fhir_trial.transport.access import BackendServices
 from tests.servers.java_program import JavaProgram, jar_of
+from tests.servers.sharing import locked, shared
 
-#: Continuous integration shares its cores; on a quiet machine it takes a fifth of that.
-_HAPI_READY_WITHIN = 120.0
+#: Continuous integration shares its cores; on a quiet machine it takes a tenth of that.
+_HAPI_READY_WITHIN = 300.0
 
 
 class Peer(ABC):
@@ -51,6 +52,10 @@ class Peer(ABC):
     @abstractmethod
     def reset(self) -> None:
         """Makes it empty."""
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Keeps the other test workers out, where it is theirs too."""
+        return nullcontext()
 
 
 class SandboxPeer(Peer):
@@ -93,18 +98,25 @@ class HapiPeer(Peer):
     creates_once = True
     keeps_tags = True
 
+    def __init__(self, base_url: str, lock: Path) -> None:
+        super().__init__(base_url)
+        self._lock = lock
+
+    def alone(self) -> AbstractContextManager[None]:
+        return locked(self._lock)
+
     def reset(self) -> None:
         requests.post(f"{self.base_url}/$reset", timeout=60).raise_for_status()
 
 
 @contextmanager
-def running_sandbox() -> Iterator[Peer]:
+def running_sandbox(_: Path) -> Iterator[Peer]:
     with _started() as sandbox:
         yield SandboxPeer(sandbox)
 
 
 @contextmanager
-def running_locked_sandbox() -> Iterator[Peer]:
+def running_locked_sandbox(_: Path) -> Iterator[Peer]:
     # Whoever plays the hospital as well must be able to fill it, and to delete.
     with _started(SandboxClient("contract", ("system/*.cruds",))) as sandbox:
         yield LockedSandboxPeer(sandbox)
@@ -123,10 +135,21 @@ def _started(*clients: SandboxClient) -> Iterator[Sandbox]:
 
 
 @contextmanager
-def running_hapi() -> Iterator[Peer]:
+def running_hapi(folder: Path) -> Iterator[Peer]:
+    """One for all workers: it takes half a gigabyte, and the better part of a minute where they start one each."""
+    with shared("hapi", folder, _hapi) as address:
+        yield HapiPeer(address, folder / "hapi.test")
+
+
+@contextmanager
+def _hapi() -> Iterator[str]:
     with JavaProgram(jar_of("hapi", "HAPI FHIR"), limit=_HAPI_READY_WITHIN) as program:
-        yield HapiPeer(program.line().removeprefix("READY "))
+        yield program.line().removeprefix("READY ")
 
 
-#: Name -> how it is started.
-PEERS = {"sandbox": running_sandbox, "locked": running_locked_sandbox, "HAPI": running_hapi}
+#: Name -> how it is started, or joined where another worker of this run, with the same folder, has started it.
+PEERS: Mapping[str, Callable[[Path], AbstractContextManager[Peer]]] = {
+    "sandbox": running_sandbox,
+    "locked": running_locked_sandbox,
+    "HAPI": running_hapi,
+}

@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 from tests.servers.java_program import JavaProgram, jar_of
 
-#: Reading the definitions of R5 takes it a quarter of a minute on a quiet machine.
-_ANSWERS_WITHIN = 120.0
+#: Reading the definitions of R5 takes it a quarter of a minute on a quiet machine, and many times that on a busy one.
+_ANSWERS_WITHIN = 300.0
 _FILTER = Path(__file__).parent / "validator" / "filter.tsv"
 
 

@@ -54,6 +54,8 @@ class Hospital:
         more: Said of every type beside its interactions.
         base: Interactions with the base itself.
         statuses: Type -> status with which its searches are answered instead.
+        answers: Type -> the Bundle with which its searches are answered instead.
+        by_code_only: Whether it refuses a search of Observations that names no code.
     """
 
     def __init__(self, *patients: str) -> None:
@@ -65,6 +67,8 @@ class Hospital:
         self.more: Json = {}
         self.base: list[Json] = []
         self.statuses: dict[str, int] = {}
+        self.answers: dict[str, Json] = {}
+        self.by_code_only = False
 
     def play(self, mock: responses.RequestsMock) -> None:
         mock.add_callback("GET", _under("metadata"), callback=self._statement)
@@ -95,6 +99,10 @@ class Hospital:
         kind, asked = parts.path.split("/")[-1], {name: values[0] for name, values in parse_qs(parts.query).items()}
         if kind in self.statuses:
             return self.statuses[kind], {}, ""
+        if kind in self.answers:
+            return _json(self.answers[kind])
+        if kind == "Observation" and self.by_code_only and "code" not in asked:
+            return 400, {}, ""
         found = [each for each in self.resources if each["resourceType"] == kind and _answers(each, asked)]
         bundle = {"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": each} for each in found]}
         return _json({**bundle, "link": [{"relation": "self", "url": request.url}]})

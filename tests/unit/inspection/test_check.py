@@ -19,7 +19,7 @@ from fhir_trial.transport import FhirServer, ServerSettings
 from fhir_trial.transport.access import Bearer
 from fhir_trial.transport.scopes import read_scopes
 from fhir_trial.trials.model import ResolvedTrial
-from fhir_trial.writeback.settings import WriteBack
+from fhir_trial.writeback.settings import WriteBack, WriteSettings
 from tests.unit.inspection.hospital import BASE, LOCAL, PLANTED, Hospital
 
 
@@ -89,6 +89,26 @@ def test_a_search_that_is_listed_and_answers_404_is_told_as_a_lie_and_not_as_an_
     assert "Listed in the CapabilityStatement, and yet a search of it was refused or broke." in labs.remarks
     assert next(each for each in report.criteria if each.id == "C7.1").left == ()
     assert any(step.startswith("Look at the refusals above") and "Observation" in step for step in report.todo)
+
+
+def test_a_server_that_answers_by_code_alone_is_told_in_few_words_and_leaves_the_type_partial(
+    hospital: Hospital, trial: ResolvedTrial
+) -> None:
+    """DATA-14, DATA-15, DATA-20: the search by codes is counted, not spelt out."""
+    hospital.listed["Observation"] = ("patient", "code")
+    hospital.by_code_only = True
+
+    report = checked(trial)
+
+    labs = seen(report, "Observation")
+    assert labs.state is LoadState.PARTIAL
+    assert sum(search.count for search in labs.searches) == 2
+    assert max(len(search.query) for search in labs.searches) < 100
+    assert any("(40 codes from http://loinc.org|" in search.query for search in labs.searches)
+    assert len({search.query for search in labs.searches}) == len(labs.searches)
+    (step,) = (each for each in report.todo if "by code" in each)
+    assert step.startswith("Have Observation searched by category")
+    assert not any(each.startswith("Answers were cut short") for each in report.todo)
 
 
 def test_a_search_that_the_server_hides_is_found_out(hospital: Hospital, trial: ResolvedTrial) -> None:
@@ -210,6 +230,51 @@ def test_how_results_would_be_written_follows_the_servers_own_account(hospital: 
     assert "This check writes nothing." in report.write_remarks[0]
 
 
+@pytest.mark.parametrize(
+    ("settings", "sentences"),
+    [
+        (WriteSettings(), ["Results would go by the route 'fhir'. ", "written step by step"]),
+        (WriteSettings(WriteBack.CANDIDATES), ["Results go by the route 'fhir'. "]),
+        (WriteSettings(WriteBack.CANDIDATES, transactions=True), ["written in one transaction"]),
+    ],
+)
+def test_the_route_of_results_is_told(
+    hospital: Hospital, trial: ResolvedTrial, settings: WriteSettings, sentences: list[str]
+) -> None:
+    """WB-47."""
+    hospital.base = [{"code": "transaction"}]
+
+    with FhirServer(ServerSettings(BASE, retries=0)) as server:
+        told = "\n".join(check_server(server, trial, write_back=settings).write_remarks)
+
+    assert [sentence for sentence in sentences if sentence not in told] == []
+
+
+def test_the_reasons_against_each_route_before_the_one_taken_are_told(
+    hospital: Hospital, trial: ResolvedTrial, tmp_path: Path
+) -> None:
+    """WB-47."""
+    hospital.interactions = ("search-type", "read")
+
+    with FhirServer(ServerSettings(BASE, retries=0)) as server:
+        report = check_server(server, trial, write_back=WriteSettings(WriteBack.WORK_LIST, export_folder=tmp_path))
+
+    assert report.write_remarks[1:4] == (
+        "Not by 'fhir': The server does not offer create of ResearchSubject.",
+        "Not by 'document-note': The site has set no LOINC code for notes (note_code).",
+        "Results go by the route 'file-export'. The site has set a folder for files.",
+    )
+
+
+def test_a_provenance_has_no_identifier_by_which_it_could_be_created_once(hospital: Hospital, trial: ResolvedTrial) -> None:
+    hospital.listed["Provenance"] = ("patient",)
+    hospital.more = {"conditionalCreate": True}
+
+    (found,) = (each for each in checked(trial).write_back if each.resource_type == "Provenance")
+
+    assert found.how == "who computed it, from what: created with each new result."
+
+
 def test_a_server_that_creates_conditionally_keeps_versions_and_takes_transactions_is_told_so(
     hospital: Hospital, trial: ResolvedTrial
 ) -> None:
@@ -258,7 +323,8 @@ def test_a_server_that_takes_no_writes_advises_to_leave_them_off(hospital: Hospi
     """WB-02."""
     hospital.interactions = ("search-type", "read")
 
-    assert "Leave writing back off: this server takes no ResearchSubject." in checked(trial).todo
+    (step,) = (each for each in checked(trial).todo if each.startswith("Leave writing back off"))
+    assert step.endswith("this server takes no ResearchSubject.")
 
 
 def test_another_fhir_version_is_the_first_thing_to_mend(hospital: Hospital, trial: ResolvedTrial) -> None:
@@ -334,6 +400,48 @@ def test_a_code_with_quotes_and_a_colon_is_still_yaml() -> None:
     odd = LocalWords((UnknownCode("laboratory", LOCAL, 'a"b: #c', 1),))
 
     assert YAML(typ="safe").load(overlay_draft(odd))["laboratory"][0]["code"] == 'a"b: #c'
+
+
+def test_the_text_says_each_thing_once_and_in_few_words(hospital: Hospital, trial: ResolvedTrial) -> None:
+    """DATA-20: what an engineer reads."""
+    hospital.statuses["Observation"] = 404
+    hospital.resources += [{"resourceType": "ResearchSubject", "id": "s1", "subject": {"reference": "Patient/p1"}}]
+
+    lines = list(report_lines(checked(trial, patients=1)))
+
+    assert "Sample      1 patient: by a diagnosis of the trial's disease" in lines
+    assert "      Observation?patient=...&category=laboratory: refused: the server answered 404; it does not know it." in lines
+    (c6,) = (line for line in lines if line.startswith("  C6 "))
+    assert "without MedicationAdministration, MedicationDispense, MedicationStatement (not-asked); has MedicationRequest" in c6
+    assert lines[-1].endswith("Screen, once the rest is as it should be: fhir-trial screen --server NAME --candidates condition")
+    assert any("a site overlay (2 codes): --overlay" in line for line in lines)
+
+
+def test_data_of_others_in_the_answer_for_one_patient_is_the_first_thing_to_tell_the_operator(
+    hospital: Hospital, trial: ResolvedTrial
+) -> None:
+    """DATA-47."""
+    stranger = {"resourceType": "Procedure", "id": "x", "subject": {"reference": "Patient/p9"}}
+    hospital.listed["Procedure"] = ("patient",)
+    bundle = {"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": stranger}]}
+    hospital.answers["Procedure"] = bundle
+
+    report = checked(trial)
+
+    assert report.todo[0].startswith("Tell the operator: a search for one patient brought data filed under another")
+    assert "Procedure" in report.todo[0]
+
+
+def test_the_kill_switch_holds_for_the_search_for_a_sample_too(hospital: Hospital, trial: ResolvedTrial) -> None:
+    """SEC-60."""
+    asked: list[int] = []
+
+    def halted() -> bool:
+        asked.append(1)
+        return len(asked) > 2
+
+    with FhirServer(ServerSettings(BASE, retries=0), halted=halted) as server, pytest.raises(FatalServerError, match="kill"):
+        check_server(server, trial)
 
 
 def test_the_text_ends_with_what_to_do_next(hospital: Hospital, trial: ResolvedTrial) -> None:

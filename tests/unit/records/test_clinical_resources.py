@@ -436,7 +436,7 @@ def test_details_of_dispense_administration_and_statement(read: Read) -> None:
         "category": {"text": "home"},
         **base,
     }
-    supplied, administered, stated = read(dispense, given, told).medications
+    administered, supplied, stated = read(dispense, given, told).medications
     assert (supplied.supply_days, supplied.based_on, supplied.status_reason[0].text) == (
         Decimal(28),
         ("MedicationRequest/m1",),

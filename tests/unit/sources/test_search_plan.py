@@ -69,6 +69,7 @@ def test_a_plan_reads_as_text_and_as_json() -> None:
     assert json.loads(json.dumps(planned.as_json()))[2] == {
         "resource_type": "ResearchSubject",
         "searches": [{"parameters": [], "optional": False}],
+        "by_code": [],
         "patient_parameter": "individual",
         "why": "the whole type, since codes are matched here.",
         "needed_by": ["C9"],

@@ -10,9 +10,11 @@ from responses import matchers
 from fhir_trial.criteria.needs import Need, Needs
 from fhir_trial.errors import FatalServerError, PatientNotFoundError, TemporaryServerError
 from fhir_trial.records.model import LoadState
+from fhir_trial.records.references import References
 from fhir_trial.sources import ServerSource
 from fhir_trial.sources.search_plan import plan
 from fhir_trial.transport import FhirServer, ServerSettings
+from fhir_trial.transport.connection import StoppedError
 from fhir_trial.transport.scopes import read_scopes
 
 BASE = "https://ehr.example.invalid/fhir"
@@ -144,6 +146,24 @@ def test_the_patients_own_data_is_kept_however_it_is_filed(
     assert [each["id"] for each in only(source).resources] == ["c1"]
 
 
+def test_a_resource_is_known_under_every_base_of_its_server(http: responses.RequestsMock) -> None:
+    """DATA-23: so that evidence names it by type and id, however the server writes its references."""
+    inner = "http://inner.example.invalid:8080/fhir"
+    drug = {"concept": {"reference": f"{inner}/Medication/m1"}}
+    http.get(f"{BASE}/Condition", json=bundle(resource("Condition", "c1", f"{inner}/Patient/p1", **drug)))
+    http.get(f"{BASE}/Medication", json=bundle({"resourceType": "Medication", "id": "m1"}))
+
+    with FhirServer(ServerSettings(BASE, aliases=(inner,), retries=0)) as server:
+        found = only(ServerSource(server, ["p1"]))
+
+    read = References(found)
+    assert read.find(f"{inner}/Medication/m1") == {"resourceType": "Medication", "id": "m1"}
+    assert [read.plain(f"{base}/Practitioner/d7/_history/2") for base in (BASE, inner)] == ["Practitioner/d7"] * 2
+    assert (
+        read.plain("https://other.example.invalid/fhir/Practitioner/d7") == "https://other.example.invalid/fhir/Practitioner/d7"
+    )
+
+
 def test_a_server_that_ignores_the_patient_is_not_believed(http: responses.RequestsMock, source: ServerSource) -> None:
     """DATA-05, DATA-06."""
     answer = bundle(
@@ -167,6 +187,25 @@ def test_duplicates_across_pages_count_once_and_the_higher_version_wins(
     (kept,) = only(source).resources
 
     assert kept["meta"]["versionId"] == "10"
+
+
+@pytest.mark.parametrize("before", range(2, 9))
+def test_the_kill_switch_ends_a_pull_and_leaves_no_half_of_a_record(http: responses.RequestsMock, before: int) -> None:
+    """SEC-60: a record whose pull was stopped is no record with gaps, on which a verdict could rest."""
+    http.get(f"{BASE}/Condition", json=bundle(resource("Condition", "c1"), next_link=f"{BASE}/Condition?page=2"))
+    http.get(f"{BASE}/Condition?page=2", json=bundle(resource("Condition", "c2", x={"reference": "Medication/m1"})))
+    http.get(f"{BASE}/Observation", status=400)
+    http.get(f"{BASE}/Medication", status=400)
+    http.get(f"{BASE}/Medication/m1", json={"resourceType": "Medication", "id": "m1"})
+    asked: list[int] = []
+
+    def halted() -> bool:
+        asked.append(1)
+        return len(asked) > before
+
+    with FhirServer(ServerSettings(BASE, retries=0), halted=halted) as server, pytest.raises(StoppedError):
+        only(ServerSource(server, ["p1"], codes=["http://loinc.org|777-3"]), Needs.of(*CONDITIONS.needs, *LABS.needs))
+    assert len(http.calls) == before
 
 
 # --- observations ------------------------------------------------------------------
