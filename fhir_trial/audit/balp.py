@@ -74,6 +74,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     AuditAction.END_BASIS: Kind(_ACTIVITY, "U"),
     AuditAction.REGISTER_CLIENT: Kind(_ALERT, "C"),
     AuditAction.REWRAP: Kind(_ALERT, "U"),
+    AuditAction.PURGE: Kind(_PATIENT_RECORD, "D"),
     AuditAction.STOP: Kind(_ALERT, "E"),
     AuditAction.RESUME: Kind(_ALERT, "E"),
     AuditAction.VERIFY_AUDIT: Kind(_LOG_USED, "R"),

@@ -34,6 +34,7 @@ class AuditAction(StrEnum):
     END_BASIS = "end-basis"
     REGISTER_CLIENT = "register-client"
     REWRAP = "rewrap"
+    PURGE = "purge"
     STOP = "stop"
     RESUME = "resume"
     # The audit log itself

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fhir_trial.cli.options import DEFAULT_TRIAL, Asked, load_answers, load_trials, screening_options, tell_what_was_left_out
+from fhir_trial.cli.options import (
+    DEFAULT_TRIAL,
+    Asked,
+    Behalf,
+    behalf_options,
+    load_answers,
+    load_trials,
+    screening_options,
+    tell_what_was_left_out,
+)
 from fhir_trial.criteria.answers import readable
 
 if TYPE_CHECKING:
@@ -42,6 +51,7 @@ _SIGNS = {
 @click.option("--trial", default=DEFAULT_TRIAL, show_default=True, metavar="ID[@VERSION]")
 @click.option("--server", is_flag=True, help="SOURCE is the URL or name of a FHIR server.")
 @click.option("--digests", is_flag=True, help="Show what an answer to each criterion must name as its evidence.")
+@behalf_options
 @screening_options
 def explain(
     source: str,
@@ -50,21 +60,30 @@ def explain(
     server: bool,
     digests: bool,
     asked: Asked,
+    behalf: Behalf,
 ) -> int:
-    """Explain one patient of a source: each criterion in the protocol's words, its answer, the reason, the evidence."""
+    """Explain one patient of a source: each criterion in the protocol's words, its answer, the reason, the evidence.
+
+    With a store (FHIR_TRIAL_DATABASE), only on a basis that allows to name patients, and nobody who opted out.
+    """
     from rich.console import Console
 
-    from fhir_trial.wiring.library import find_patient, holds_whole_records, open_source, screen_raw
+    from fhir_trial.config import read_settings
+    from fhir_trial.wiring.library import find_patient, open_source, reference_of
 
     (resolved,) = load_trials((trial,), asked)
-    answers = load_answers(asked, [resolved])
-    with open_source(() if server else (source,), source if server else None, (patient,), [resolved]) as opened:
-        try:
-            raw = find_patient(opened, patient, resolved)
-        finally:
-            tell_what_was_left_out(opened.report, complete=asked.complete)
-        whole = asked.complete and holds_whole_records(opened)
-        verdict = screen_raw(raw, resolved, as_of=asked.as_of, first_dose=asked.first_dose, complete=whole, answers=answers)
+    desk = behalf.desk(read_settings(), source if server else None)
+    reference = reference_of(patient)
+    desk.admit(reference, resolved)
+    answers = load_answers(asked, [resolved], desk)
+    with open_source(() if server else (source,), source if server else None, (patient,), [resolved], desk.halted) as opened:
+        with desk.looking(reference, resolved, pulls=server):
+            try:
+                raw = find_patient(opened, patient, resolved)
+            finally:
+                tell_what_was_left_out(opened.report, complete=asked.complete)
+            verdict = asked.screener(opened, answers)(raw, resolved)
+        desk.admit(reference, resolved)  # reading took its time: somebody may have opted out
         console = Console(highlight=False, soft_wrap=False)
         console.width = min(console.width, _WIDEST) if console.is_terminal else _WIDEST
         for piece in explanation(verdict, digests=digests):

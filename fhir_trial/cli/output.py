@@ -36,8 +36,17 @@ def write_verdicts(verdicts: Iterable[Verdict], form: str, output: Path | None) 
     Raises:
         UsageError: The file cannot be written.
     """
-    seen = _Seen(verdicts)
-    pieces = {"json": _as_json, "ndjson": _as_ndjson, "csv": _as_csv, "table": _as_table}[form](seen)
+    seen = Seen(verdicts)
+    put({"json": _as_json, "ndjson": _as_ndjson, "csv": _as_csv, "table": _as_table}[form](seen), output)
+    return seen.patients
+
+
+def put(pieces: Iterator[str], output: Path | None) -> None:
+    """Writes text to a file, whole or not at all and for its owner alone, or to standard output.
+
+    Raises:
+        UsageError: The file cannot be written.
+    """
     if output is None:
         for piece in pieces:
             sys.stdout.buffer.write(piece.encode())
@@ -47,7 +56,6 @@ def write_verdicts(verdicts: Iterable[Verdict], form: str, output: Path | None) 
             stream.writelines(pieces)
     else:
         _write_whole(output.resolve(), pieces)
-    return seen.patients
 
 
 def _write_whole(output: Path, pieces: Iterator[str]) -> None:
@@ -64,7 +72,7 @@ def _write_whole(output: Path, pieces: Iterator[str]) -> None:
         raise
 
 
-class _Seen:
+class Seen:
     """Remembers whose verdicts pass."""
 
     def __init__(self, verdicts: Iterable[Verdict]) -> None:
@@ -99,12 +107,12 @@ def _as_csv(verdicts: Iterable[Verdict]) -> Iterator[str]:
     kept = list(verdicts)
     criteria = list(dict.fromkeys(criterion.id for verdict in kept for criterion, _ in verdict.answers))
     head = ["patient", "trial", "version", "as_of", "overall", "blockers", "missing", "data_cutoff", *criteria]
-    yield _csv_row(head)
+    yield csv_row(head)
     for verdict in kept:
         answers = {
             criterion.id: f"{answer.outcome}{f' ({answer.why})' if answer.why else ''}" for criterion, answer in verdict.answers
         }
-        yield _csv_row(
+        yield csv_row(
             [
                 verdict.patient,
                 verdict.trial,
@@ -119,7 +127,8 @@ def _as_csv(verdicts: Iterable[Verdict]) -> Iterator[str]:
         )
 
 
-def _csv_row(cells: list[str]) -> str:
+def csv_row(cells: list[str]) -> str:
+    """A line of CSV; what a spreadsheet would take for a formula begins with an apostrophe."""
     row = io.StringIO()
     csv.writer(row, lineterminator="\r\n").writerow([f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell for cell in cells])
     return row.getvalue()

@@ -13,6 +13,7 @@ from fhir_trial.cli.site_bases import basis
 from fhir_trial.cli.site_clients import client
 from fhir_trial.cli.site_grants import grant, grants, revoke
 from fhir_trial.cli.site_opt_outs import opt_out
+from fhir_trial.cli.site_purge import purge
 from fhir_trial.cli.site_store import Changes, open_site, who_option
 from fhir_trial.errors import UsageError
 
@@ -24,10 +25,13 @@ if TYPE_CHECKING:
 
 @click.group()
 def site() -> None:
-    """The site's store: stop and resume writing, check the audit chain, make a key. Uses FHIR_TRIAL_DATABASE."""
+    """The site's store: who may do what and on what basis, who is left alone, kill switch, audit log, keys.
+
+    Uses FHIR_TRIAL_DATABASE.
+    """
 
 
-for command in (grant, revoke, grants, basis, opt_out, client, verify_audit, export_audit, export_head):
+for command in (grant, revoke, grants, basis, opt_out, client, purge, verify_audit, export_audit, export_head):
     site.add_command(command)
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import TYPE_CHECKING
 
-from fhir_trial.audit import Actor, AuditAction
-from fhir_trial.errors import ConflictError, FhirTrialError, TemporaryServerError
+from fhir_trial.audit import Actor, AuditAction, OutcomeUnrecordedError
+from fhir_trial.errors import ConflictError, FhirTrialError, TemporaryServerError, UsageError
 from fhir_trial.people.deciding import Decision
 from fhir_trial.people.naming import named
 from fhir_trial.people.statuses import By, IllegalStatusError, Standing, Status, moved, new_episode, taken_over
@@ -19,7 +20,7 @@ from fhir_trial.trials.model import ResolvedTrial
 from fhir_trial.wiring.asking import Asking
 from fhir_trial.wiring.clock import now, today
 from fhir_trial.wiring.gate import Gate
-from fhir_trial.wiring.recording import PatientSteps
+from fhir_trial.wiring.recording import PatientSteps, StepWitness
 from fhir_trial.wiring.view import View, meanings, view_of
 from fhir_trial.writeback import Action, PersonsDecision, WriteResult
 from fhir_trial.writeback.routes import FhirRoute, Route
@@ -71,7 +72,9 @@ class Deciding:
         asked = self._patient(patient, trial, actor, request)
         if asked is None:
             return None
-        return self._view(asked)
+        with asked.steps.begin(AuditAction.VIEW_SCREENING):
+            self.gate.admit(asked.key, asked.trial)
+            return self._view(asked)
 
     def decide(self, patient: str, trial: str, *, to: Decision, actor: Actor, request: str) -> tuple[WriteResult, ...] | None:
         """What was written. None: no patient of that key was screened.
@@ -80,15 +83,18 @@ class Deciding:
             NobodyNamedError: Nobody has signed in.
             NoBasisError, OptedOutError: Nothing is to be done about the patient.
             IllegalStatusError: That status cannot follow the present one, or its coded reason is missing.
+            UsageError: It would begin in the future.
             ConflictError: The patient has moved on since the person looked; the decision does not count.
-            ServerError: The server refused it; the decision does not count.
+            ServerError: The server refused it; the decision does not count, unless it had been taken before the failure.
         """
         named(actor.issuer, "A decision")
         asked = self._patient(patient, trial, actor, request)
         if asked is None:
             return None
         with self.one_at_a_time, asked.steps.begin(AuditAction.DECIDE, "ResearchSubject"):
+            self.gate.admit(asked.key, asked.trial)
             view = self._view(asked)
+            self.gate.admit(asked.key, asked.trial)  # the server took its time: somebody may have opted out
             if view.token != to.shown:
                 raise ConflictError("The patient's status has changed since it was shown: look again before deciding.")
             if view.unsent is not None and view.unsent.status == to.status and not to.new_episode:
@@ -100,7 +106,6 @@ class Deciding:
         if reference is None:
             return None
         resolved = self.trial(trial)
-        self.gate.admit(key, resolved)
         steps = self.asking.about(actor, request, key, resolved.trial.id, resolved.trial.version)
         return _Patient(key, reference, resolved, steps)
 
@@ -126,7 +131,7 @@ class Deciding:
 
         before = new_episode(view.standing) if to.new_episode else view.standing
         after = _after(view, before, to)
-        taken = Taken(now(), to.since or today(asked.trial.zone), By.PERSON, actor.issuer, actor.subject, to.reason)
+        taken = Taken(now(), _first_day(to, today(asked.trial.zone)), By.PERSON, actor.issuer, actor.subject, to.reason)
         step = self.store.take(
             asked.key,
             asked.reference,
@@ -141,17 +146,19 @@ class Deciding:
         return self._sent(asked, step, replace(view, held=None) if to.new_episode else view)
 
     def _sent(self, asked: _Patient, step: Step, view: View) -> WriteResult:
-        """Writes a step that is kept. While the server stays away it is kept on; whatever else goes wrong, it does not count."""
+        """Writes a step that is kept. What may have arrived is kept on, and settled by the next look; else it does not count."""
         route = self.route(asked.trial)
         if not isinstance(route, FhirRoute):
             return self._settle(step, WriteResult("ResearchSubject", Action.WITHHELD, _ELSEWHERE))
+        witness = asked.steps.witness()
         try:
-            with asked.steps.witness() as witness:
+            with witness:
                 written = route.decide(_persons(asked, step, view), asked.trial, now=now(), witness=witness)
         except TemporaryServerError:
             return WriteResult("ResearchSubject", Action.WITHHELD, _NOT_YET)
         except FhirTrialError as error:
-            self._refuse(step, error)
+            if not _may_have_arrived(error, witness):
+                self._refuse(step, error)
             raise
         return self._settle(step, written)
 
@@ -173,6 +180,18 @@ class Deciding:
         from fhir_trial.store import StepState
 
         self.store.settle(step.number, StepState.REFUSED, note=type(error).__name__, at=now())
+
+
+def _first_day(to: Decision, day: date) -> date:
+    """Of the status: today unless given, and not later."""
+    if to.since is not None and to.since > day:
+        raise UsageError("A status is decided once it has begun: its first day is today at the latest.", expression="since")
+    return to.since or day
+
+
+def _may_have_arrived(error: FhirTrialError, witness: StepWitness) -> bool:
+    """Whether a write that ended in an error is perhaps on the server: it was taken, or nobody could record whether it was."""
+    return isinstance(error, OutcomeUnrecordedError) or (witness.has_written and not isinstance(error, ConflictError))
 
 
 def _after(view: View, before: Standing, to: Decision) -> Standing:

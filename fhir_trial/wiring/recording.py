@@ -39,10 +39,15 @@ class PatientSteps:
 
 
 class StepWitness:
-    """A ``writeback.Witness`` whose every write is a step. What is still open when it is left was not sent, and failed."""
+    """A ``writeback.Witness`` whose every write is a step. What is still open when it is left was not sent, and failed.
+
+    Attributes:
+        has_written: Whether the server has taken a write.
+    """
 
     def __init__(self, steps: PatientSteps) -> None:
         self._steps = steps
+        self.has_written = False
         self._open: defaultdict[tuple[str, str], list[Step]] = defaultdict(list)
 
     def __call__(self, action: str, target: str, outcome: str) -> None:
@@ -50,6 +55,7 @@ class StepWitness:
         if outcome == AuditOutcome.BEGUN:
             open_steps.append(self._steps.begin(AuditAction(action), target))
         elif outcome == AuditOutcome.DONE:
+            self.has_written = True
             open_steps.pop().done()
         else:
             open_steps.pop().failed()

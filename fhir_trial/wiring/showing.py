@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fhir_trial.audit import Actor, AuditAction
+from fhir_trial.errors import UsageError
 from fhir_trial.trials.model import ResolvedTrial
 from fhir_trial.wiring.asking import Asking
 from fhir_trial.wiring.gate import Gate
@@ -32,10 +33,15 @@ class Showing:
         return self.store.screening(identity)
 
     def viewed(self, identity: str, actor: Actor, request: str) -> None:
-        """Audits the look, and refuses it where the basis has ended, or the patient has opted out meanwhile."""
+        """Audits the look.
+
+        Raises:
+            NoBasisError, OptedOutError: The basis has ended, or the patient has opted out meanwhile.
+            UsageError: It was purged meanwhile, so that nobody can say whose it was.
+        """
         kept = self.store.screening(identity)
         if kept is None:
-            return
+            raise UsageError("There is no such screening any more.")
         steps = self.asking.about(actor, request, kept.patient, kept.trial, kept.version)
         with steps.begin(AuditAction.VIEW_SCREENING):
             self.gate.admit(kept.patient, self.trial(kept.trial))

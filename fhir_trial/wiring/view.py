@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from fhir_trial.people.statuses import REOPENED, TRANSITIONS, Standing, Status
@@ -70,11 +71,11 @@ class View:
 
     @property
     def _is_on_its_way(self) -> bool:
-        """Whether the server still says what was before a step that it does not have yet."""
-        step, held = self.unsent, self.held
-        if step is None or step.before is None or held is None:
-            return False
-        return held.enrolment in ENROLMENT_CODES[step.before]
+        """Whether the server still says what was before a step that it does not have yet, the last or one of several."""
+        counting = [step for step in reversed(self.history) if step.state.counts]
+        unsent = takewhile(lambda step: step.state.is_open, counting)
+        enrolment = self.held.enrolment if self.held is not None else None
+        return any(step.before is not None and enrolment in ENROLMENT_CODES[step.before] for step in unsent)
 
     @property
     def possible(self) -> tuple[Status, ...]:

@@ -409,7 +409,7 @@ class TestFormats:
 
     @pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1+1"])
     def test_csv_cell_that_a_spreadsheet_would_compute_is_text(self, cell: str) -> None:
-        (row,) = csv.reader(io.StringIO(output._csv_row([cell, "C1", "Patient/p1"]), newline=""))
+        (row,) = csv.reader(io.StringIO(output.csv_row([cell, "C1", "Patient/p1"]), newline=""))
 
         assert row == [f"'{cell}", "C1", "Patient/p1"]
 

@@ -207,3 +207,12 @@ def test_the_document_says_how_to_sign_in_and_what_to_do_about_errors(document: 
         assert told in about
     assert document["info"]["license"]["identifier"] == "Apache-2.0"
     assert document["servers"][0]["url"] == "/"
+
+
+def test_the_document_speaks_to_people_who_know_nothing_of_this_repository(document: Json) -> None:
+    """No requirement ids, no marks of another markup."""
+    text = json.dumps({**document, "components": {**document["components"], "schemas": {}}})
+    described = " ".join(str(one) for one in every(document, "description"))
+
+    for words in (text, described):
+        assert re.findall(r"\b(?:SEC|WB|VER|DATA|SMART)-\d+|:[a-z]+:`", words) == []

@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pytest
-import responses
 import structlog
-from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
 
-from fhir_trial.audit import patient_key
 from fhir_trial.config import Settings
 from fhir_trial.people.bases import Basis, BasisKind
 from fhir_trial.people.opt_outs import OptOutKind
 from fhir_trial.sandbox import Sandbox
-from fhir_trial.transport import FhirServer, Json
+from fhir_trial.transport import Json
 from fhir_trial.web import create_app
 from fhir_trial.wiring.service import ScreeningService
 from fhir_trial.writeback import WriteBack
+from tests.functional.clinics import AS_OF, SIGNING_IN, Clinic, issuer_keys
 from tests.functional.stores import NOW, TREATMENT, TRIAL, kept, store_settings, with_basis
-from tests.unit.web.identities import AUDIENCE, ISSUER, claims, jwks, token
+from tests.unit.web.identities import ISSUER
 
 pytestmark = pytest.mark.server
-
-KEYS = "https://keys.example.invalid/jwks"
-AS_OF = "2026-03-02"
 
 
 @pytest.fixture(autouse=True)
@@ -41,55 +33,13 @@ def logs_as_before() -> Iterator[None]:
 
 @pytest.fixture
 def settings(fhir: Sandbox, tmp_path: Path) -> Settings:
-    signing_in = {"issuers": (ISSUER,), "audience": AUDIENCE, "issuer_jwks": {ISSUER: KEYS}}
-    return with_basis(store_settings(fhir, tmp_path, **signing_in))
+    return with_basis(store_settings(fhir, tmp_path, **SIGNING_IN))
 
 
 @pytest.fixture(autouse=True)
 def issuer(fhir: Sandbox) -> Iterator[None]:
-    """The issuer's keys; everything else goes where it is sent."""
-    with responses.RequestsMock(assert_all_requests_are_fired=False) as http:
-        http.add_passthru(fhir.base_url)
-        http.get(KEYS, json=jwks())
+    with issuer_keys(fhir):
         yield
-
-
-class Clinic:
-    """The service, and a coordinator who asks it."""
-
-    def __init__(self, settings: Settings, patient: str) -> None:
-        self.settings, self.patient = settings, patient
-        self.key = patient_key(settings.tenant, settings.server_url, patient)
-        kept(settings).grants.grant(ISSUER, "u1", "coordinator", TRIAL, name="Mei Lin", by="admin", why=None, at=NOW)
-        self.asking: FlaskClient = create_app(settings, ScreeningService(settings)).test_client()
-
-    def ask(self, method: str, path: str, body: Json | None = None) -> TestResponse:
-        bearer = {"Authorization": f"Bearer {token(claims(int(time.time())))}"}
-        return self.asking.open(path, method=method, json=body, headers=bearer)
-
-    def screened(self) -> Json:
-        answer = self.ask("POST", "/api/screenings", {"patient": self.patient, "trial": TRIAL, "as_of": AS_OF})
-        assert answer.status_code == 200, answer.text
-        return dict(answer.get_json())
-
-    def standing(self) -> Json:
-        answer = self.ask("GET", f"/api/patients/{self.key}/standing?trial={TRIAL}")
-        assert answer.status_code == 200, answer.text
-        return dict(answer.get_json())
-
-    def decided(self, status: str, **more: Any) -> TestResponse:
-        body = {"patient": self.key, "trial": TRIAL, "status": status, "reason": "Spoken with.", "since": AS_OF}
-        return self.ask("POST", "/api/decisions", {**body, "shown": self.standing()["shown"], **more})
-
-    def subjects(self) -> list[Json]:
-        with FhirServer(self.settings.server_url) as server:
-            return list(server.search("ResearchSubject", [("patient", self.patient.split("/")[1])]).matches)
-
-    def set_on_server(self, status: str) -> None:
-        """Somebody moves the patient on in the EHR."""
-        (subject,) = self.subjects()
-        with FhirServer(self.settings.server_url) as server:
-            server.update({**subject, "status": status}, if_match=subject["meta"]["versionId"])
 
 
 @pytest.fixture
@@ -187,7 +137,7 @@ class TestDecisions:
         assert len(clinic.standing()["history"]) == 1
 
     def test_who_looked_before_the_ehr_changed_looks_again_and_takes_it_over(self, clinic: Clinic) -> None:
-        """WB-14, WB-38: what a person set in the EHR is never overwritten."""
+        """WB-14: what a person set in the EHR is never overwritten."""
         clinic.screened()
         clinic.decided("contacted")
         shown = clinic.standing()["shown"]

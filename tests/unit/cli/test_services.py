@@ -9,7 +9,11 @@ import pytest
 
 from fhir_trial.cli.main import main
 from fhir_trial.cli.services import serve, settings_with
+from fhir_trial.store import new_key_line
+from fhir_trial.wiring.service import ScreeningService
 from fhir_trial.writeback import Observations, WriteBack
+
+SERVER_AND_BASE = {"server": "https://ehr.example.invalid/fhir", "identifier_base": "https://ours.example.invalid"}
 
 
 @pytest.fixture(autouse=True)
@@ -82,6 +86,34 @@ def test_serve_finds_wrong_settings_before_it_listens(
 def test_serve_writes_nothing_under_example_org_beyond_loopback(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("serve", "--server", "https://ehr.example.invalid/fhir", "--port", "0", "--write-back", "candidates") == 5
     assert "example.org" in capsys.readouterr().err
+
+
+def test_serve_writes_to_a_hospital_only_with_a_store(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """WB-03: intents are persisted, or nothing is written beyond this machine."""
+    hospital = (
+        "--server",
+        "https://ehr.example.invalid/fhir",
+        "--port",
+        "0",
+        "--identifier-base",
+        "https://ours.example.invalid",
+    )
+    assert run("serve", *hospital, "--write-back", "candidates") == 5
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "FHIR_TRIAL_DATABASE" in told.err
+
+    keys = tmp_path / "keys"
+    keys.touch(mode=0o600)
+    keys.write_text(new_key_line("k1"))
+    monkeypatch.setenv("FHIR_TRIAL_DATABASE", f"sqlite:///{tmp_path / 'store.db'}")
+    monkeypatch.setenv("FHIR_TRIAL_KEYS_FILE", str(keys))
+    with_store = ScreeningService(settings_with(dict(SERVER_AND_BASE, write_back="candidates")))
+    with_store.prepare()
+    monkeypatch.delenv("FHIR_TRIAL_DATABASE")
+    ScreeningService(settings_with(dict(SERVER_AND_BASE, write_back="off"))).prepare()
 
 
 def test_the_sandbox_says_that_the_samples_are_not_there(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
