@@ -20,7 +20,7 @@ from fhir_trial.people.opt_outs import check_not_opted_out
 from fhir_trial.screening.ports import AnswerBook, RawPatient
 from fhir_trial.sources.files import FileSource
 from fhir_trial.sources.server import ServerSource
-from fhir_trial.transport import FhirServer, Json, NotAuthorisedError, NotFoundError, RestrictedError
+from fhir_trial.transport import FhirServer, NotAuthorisedError, NotFoundError, RestrictedError
 from fhir_trial.transport.settings import ServerSettings
 from fhir_trial.trials.model import ResolvedTrial
 from fhir_trial.verdict.model import Verdict
@@ -30,6 +30,7 @@ from fhir_trial.wiring.jobs import Jobs
 from fhir_trial.wiring.kept import Kept, open_kept
 from fhir_trial.wiring.library import pairs
 from fhir_trial.wiring.recording import PatientSteps
+from fhir_trial.wiring.watched import WatchedServer
 
 Screen = Callable[[RawPatient, ResolvedTrial], Verdict]
 
@@ -176,7 +177,7 @@ class Desk(TryingOut):
     def open_server(self, settings: ServerSettings, scopes: tuple[str, ...], trial: ResolvedTrial | None = None) -> FhirServer:
         if trial is None:
             return FhirServer(settings, scopes=scopes, halted=self.halted)
-        return _WatchedServer(settings, scopes, self.halted, lambda reference: self._reading(reference, trial))
+        return WatchedServer(settings, scopes, self.halted, lambda reference: self._reading(reference, trial))
 
     def _pulled(
         self, source: ServerSource, trials: Sequence[ResolvedTrial], screen: Screen, only: Sequence[str]
@@ -256,24 +257,6 @@ class Desk(TryingOut):
 
     def _register_has_entries(self) -> bool:
         return any(one.lifted_at is None for one in self._kept.opt_outs.all())
-
-
-class _WatchedServer(FhirServer):
-    """Reads a Patient only as far as somebody lets it."""
-
-    def __init__(
-        self,
-        settings: ServerSettings,
-        scopes: tuple[str, ...],
-        halted: Callable[[], bool] | None,
-        reading: Callable[[str], AbstractContextManager[None]],
-    ) -> None:
-        super().__init__(settings, scopes=scopes, halted=halted)
-        self._reading = reading
-
-    def read(self, reference: str) -> Json:
-        with self._reading(reference) if reference.startswith("Patient/") else nullcontext():
-            return super().read(reference)
 
 
 def open_desk(settings: Settings, who: str, *, server: str | None = None, of_server: str | None = None) -> TryingOut:

@@ -30,6 +30,9 @@ class NotKeeping:
     def admit_counting(self, trial: ResolvedTrial) -> None:
         return None
 
+    def is_opted_out(self, patient: str, trial: ResolvedTrial) -> bool:
+        return False
+
     def keep(self, verdict: Verdict, raw: RawPatient, trial: ResolvedTrial, basis: Basis | None, event: AuditEvent) -> str | None:
         return None
 
@@ -70,6 +73,10 @@ class Keeping(NotKeeping):
             NoBasisError: None is in force.
         """
         self._kept.gate.basis(trial, naming=False)
+
+    def is_opted_out(self, patient: str, trial: ResolvedTrial) -> bool:
+        """Whether the patient is on the register, for this trial or for all."""
+        return bool(self._kept.gate.opted_out([patient], trial))
 
     def keep(self, verdict: Verdict, raw: RawPatient, trial: ResolvedTrial, basis: Basis | None, event: AuditEvent) -> str:
         """Keeps the verdict, and of what it was made; our id of it.

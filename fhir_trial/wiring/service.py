@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from fhir_trial.screening.ports import AnswerBook
 from fhir_trial.sources.search_plan import observation_codes, trial_plan
 from fhir_trial.sources.server import ServerSource
 from fhir_trial.terminology import mappings_folder
+from fhir_trial.transport import NotFoundError
 from fhir_trial.transport.access import BackendServices
 from fhir_trial.transport.scopes import system_scopes
 from fhir_trial.transport.server import FhirServer
@@ -29,6 +31,7 @@ from fhir_trial.wiring.kept import open_kept
 from fhir_trial.wiring.library import knowing_our_own, screen_raw
 from fhir_trial.wiring.ports import KeptPorts
 from fhir_trial.wiring.recording import PatientSteps
+from fhir_trial.wiring.watched import WatchedServer
 from fhir_trial.writeback import Action, WriteBack, WriteResult, WriteSettings
 from fhir_trial.writeback.routes import Route, open_route
 
@@ -153,9 +156,20 @@ class ScreeningService:
 
         resolved = self.trial(trial)
         steps = self._asking.about(actor, request, None, resolved.trial.id, resolved.trial.version)
+
+        @contextmanager
+        def reading(reference: str) -> Iterator[None]:
+            key = self._key(reference)
+            if self._keeping.is_opted_out(key, resolved):
+                raise NotFoundError("This patient is on the site's register of opt-outs, and is not read.")
+            with self._asking.about(actor, request, key, resolved.trial.id).begin(AuditAction.READ_PATIENT, "Patient"):
+                yield
+
+        halted = self._kept.switch.is_stopped if self._kept else None
         with steps.begin(AuditAction.SEARCH_CANDIDATES, "Patient"):
             self._keeping.admit_counting(resolved)
-            return check_server(self._server, resolved, patients=patients, write_back=self._write_settings(resolved))
+            with WatchedServer(self._server_settings, self._scopes(), halted, reading) as server:
+                return check_server(server, resolved, patients=patients, write_back=self._write_settings(resolved))
 
     def screen(
         self,
@@ -179,7 +193,7 @@ class ScreeningService:
             UnknownTrialError, PatientNotFoundError, ServerError, WriteRefusedError, AuditUnavailableError: As their names say.
         """
         resolved = self.trial(trial)
-        key = patient_key(self._settings.tenant, self._server.base, patient)
+        key = self._key(patient)
         who = actor or Actor(tenant=self._settings.tenant, subject="fhir-trial service")
         steps = self._asking.about(who, request, key, resolved.trial.id, resolved.trial.version)
         with steps.begin(AuditAction.SCREEN):
@@ -193,6 +207,10 @@ class ScreeningService:
             kept = self._keeping.keep(verdict, raw, resolved, basis, steps.event)
         self._keeping.admit(key, resolved)  # a basis may have ended meanwhile, a patient may have opted out
         return Screening(verdict, self._written(verdict, resolved, steps, write=write), kept)
+
+    def _key(self, patient: str) -> str:
+        """Ours, of ``Patient/id``."""
+        return patient_key(self._settings.tenant, self._server.base, patient)
 
     def _written(self, verdict: Verdict, trial: ResolvedTrial, steps: PatientSteps, *, write: bool) -> tuple[WriteResult, ...]:
         """What became of the verdict on the server; what stands there of earlier ones is read first, and that is a step too."""

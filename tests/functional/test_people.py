@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import structlog
 
+from fhir_trial.audit import patient_key
 from fhir_trial.config import Settings
 from fhir_trial.people.bases import Basis, BasisKind
 from fhir_trial.people.opt_outs import OptOutKind
@@ -266,3 +267,22 @@ def test_another_tenant_of_the_same_store_sees_none_of_it(settings: Settings, cl
     assert other.ask("GET", f"/api/patients/{clinic.key}/standing?trial={TRIAL}").status_code == 404
     assert other.ask("GET", f"/api/patients/{clinic.key}/screenings").get_json()["screenings"] == []
     assert other.ask("GET", "/api/outbox").status_code == 403
+
+
+def test_the_server_is_checked_by_a_data_manager_and_who_opted_out_is_not_read(clinic: Clinic) -> None:
+    """DATA-20, SEC-36: a count needs no naming basis, and reads are audited."""
+    store = kept(clinic.settings)
+    store.grants.grant(ISSUER, "u1", "data-manager", TRIAL, name=None, by="admin", why=None, at=NOW)
+    store.bases.record(replace(TREATMENT, kind=BasisKind.PREPARATORY), by="dr-li", at=NOW)
+
+    answer = clinic.ask("POST", "/api/server-check", {"trial": TRIAL, "patients": 2})
+
+    assert answer.status_code == 200, answer.text
+    report = answer.get_json()["report"]
+    assert (report["trial"], report["sample"]) == (TRIAL, 2)
+    assert clinic.patient not in answer.text
+    with FhirServer(clinic.settings.server_url) as server:
+        everybody = [f"Patient/{each['id']}" for each in server.search("Patient", []).matches]
+    keys = [patient_key(clinic.settings.tenant, clinic.settings.server_url, each) for each in everybody]
+    store.opt_outs.record_all(keys, TRIAL, OptOutKind.OBJECTION, by="dr-li", at=NOW)
+    assert clinic.ask("POST", "/api/server-check", {"trial": TRIAL}).get_json()["report"]["sample"] == 0
