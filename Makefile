@@ -19,8 +19,8 @@ TRIALS := $(wildcard mappings/trials/*)
 CORE := fhir_trial/logic.py,fhir_trial/times.py,fhir_trial/quantities.py,fhir_trial/terminology/*,fhir_trial/records/*,fhir_trial/facts/*,$\
 	fhir_trial/scores/*,fhir_trial/criteria/*,fhir_trial/trials/*,fhir_trial/verdict/*,fhir_trial/screening/*
 
-.PHONY: help setup demo test check style types layers dependencies security unit coverage-gate trials bench wheel \
-	skips mutants lock mappings java java-if-possible clean
+.PHONY: help setup demo torture test check style types layers dependencies security unit coverage-gate trials bench bench-server wheel \
+	skips fuzz mutants lock mappings java java-if-possible clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -35,10 +35,13 @@ $(READY): requirements/dev.txt pyproject.toml
 	@touch $@
 
 demo: $(READY)  ## a FHIR server and the service on this machine, every sample patient screened twice, and what was written
-	$(BIN)/python -m fhir_trial.sandbox.demo
+	$(BIN)/python -m fhir_trial.sandbox.demo $(DEMO)
+
+torture: $(READY)  ## 200 processes killed at random moments, and what the next ones make of it (TORTURE_KILLS, TORTURE_SEED)
+	$(BIN)/python -m tests.torture.random_kills
 
 test: check unit coverage-gate trials bench skips  ## everything that CI runs
-	@echo "Not part of this run: mutation testing (make mutants), the container files under docker/ (they need an engine)."
+	@echo "Not part of this run: mutation testing (make mutants), 200 random kills (make torture; a few were), the container files under docker/ (they need an engine)."
 
 check: style types layers dependencies security  ## everything that needs no test run
 
@@ -95,8 +98,14 @@ trials: $(READY)
 bench: $(READY)  ## screening one patient of 300 resources, as a ratio to decoding the same bytes (limit 10: not met yet)
 	$(BIN)/python -m benchmarks.screen_patient
 
+bench-server: $(READY)  ## screening 500 patients from a server, as a ratio to a bare loop of the same requests (limit 1.5: not met yet)
+	$(BIN)/python -m benchmarks.screen_server
+
 skips: unit  ## names the tests that did not run
 	$(BIN)/python scripts/skips.py build/junit.xml
+
+fuzz: $(READY)  ## asks the service much more at random than `make test` does (long; not part of CI)
+	FUZZ_EXAMPLES=1000 $(BIN)/pytest tests/functional/test_openapi_fuzzed.py -k to_its_document
 
 mutants: $(READY)  ## mutation testing of criteria, quantities, times and logic (long; not part of CI)
 	$(BIN)/mutmut run

@@ -1,14 +1,14 @@
-"""How long one patient takes: screening 300 resources, as a ratio to plain decoding of the same bytes.
+"""What one patient costs: screening 300 resources, as a ratio to plain decoding of the same bytes, both in CPU seconds.
 
-Both are measured in this process, in turn, so that a busy machine slows both. The limit wanted is 10 and is not met yet
-(10 to 13 on two cores); the run says so, and fails above HOLDS, so that what was reached is not lost.
+Both are measured in this process, in turn, so that a busy machine slows both, though not alike: 8 to 13 were seen. The limit
+wanted is 10; the run says whether it is met, and fails above HOLDS, so that what was reached is not lost.
 """
 
 import gc
 import sys
 from collections.abc import Callable
 from statistics import median
-from time import perf_counter
+from time import process_time
 
 import msgspec
 
@@ -18,7 +18,7 @@ from fhir_trial import load_trial, screen, verdict_json
 TRIAL = "nct06789107"
 READ = "C7.4"  # hemoglobin: with evidence, the records were read
 LIMIT = 10.0
-HOLDS = 20.0
+HOLDS = 17.0
 AIM = 4.0
 WARM_UP = 5
 ROUNDS = 60
@@ -46,7 +46,7 @@ def main() -> int:
     plain, screened, written = measure(decoding, screening, writing)
     ratio, in_full = median(screened) / median(plain), median(written) / median(plain)
 
-    print(f"{RESOURCES} resources, {len(data) / 1024:.0f} KiB, {ROUNDS} rounds each, in turn; medians:")
+    print(f"{RESOURCES} resources, {len(data) / 1024:.0f} KiB, {ROUNDS} rounds each, in turn; CPU of this process, medians:")
     print(f"  plain decoding {1000 * median(plain):8.3f} ms")
     print(f"  screening      {1000 * median(screened):8.3f} ms")
     print(f"  ratio          {ratio:8.2f}    (wanted: at most {LIMIT:g}, aim {AIM:g}: {verdict_on(ratio)})")
@@ -71,10 +71,10 @@ def measure(*works: Callable[[], object]) -> list[list[float]]:
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Of one call."""
-    begun = perf_counter()
+    """CPU of one call."""
+    begun = process_time()
     work()
-    return perf_counter() - begun
+    return process_time() - begun
 
 
 if __name__ == "__main__":

@@ -132,7 +132,13 @@ class _ResultReader:
     def _flag(self, interpretation: Sequence[Concept]) -> str | None:
         if not interpretation:
             return None
-        said = _NOTHING.union(*[self.terminology.interpretation(concept) for concept in interpretation])
+        if len(interpretation) == 1:  # nearly always
+            said = self.terminology.interpretation(interpretation[0])
+        else:
+            said = _NOTHING.union(*[self.terminology.interpretation(concept) for concept in interpretation])
+        if len(said) == 1:
+            (only,) = said
+            return only if only in _FLAGS else None
         if said & _POSITIVE and said & _NEGATIVE:
             return "indeterminate"  # flags that contradict each other are for a person
         return next((meaning for meaning in _FLAGS if meaning in said), None)

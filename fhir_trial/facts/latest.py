@@ -81,6 +81,8 @@ def beats(one: LabResult, other: LabResult) -> bool:
 def direct_first(results: Iterable[LabResult]) -> list[LabResult]:
     """A direct value of a day goes before a derived one of it, and a whole one before "at least the segmented" (R35)."""
     known = list(results)
+    if all(result.role != "derived" for result in known):  # nearly always
+        return known
     best: dict[object, int] = {}
     for result in known:
         best[_days(result)] = min(_directness(result), best.get(_days(result), _LEAST_DIRECT))

@@ -163,6 +163,8 @@ def _ended_when_the_next_began(pieces: Sequence[Piece]) -> list[Piece]:
 def _own_supplies_dropped(pieces: Sequence[Piece]) -> list[Piece]:
     """What is dispensed while an order or a report of the same product runs is its supply, linked or not (DATA-36)."""
     ordered = [piece for piece in pieces if piece.course.kind is not MedicationKind.DISPENSE]
+    if len(ordered) == len(pieces):
+        return ordered
     return [
         piece
         for piece in pieces

@@ -65,8 +65,8 @@ def normal_ranges(
     """
     normal = (entry for entry in ranges if entry.kind in (None, "normal"))
     fitting = (entry for entry in normal if _fits_sex(entry, whose) and _fits_age(entry, whose, on))
-    read = (_read(entry, convert, says_negative) for entry in fitting)
-    return tuple(dict.fromkeys(found for found in read if found is not None))
+    read = [found for entry in fitting if (found := _read(entry, convert, says_negative)) is not None]
+    return tuple(read) if len(read) < 2 else tuple(dict.fromkeys(read))
 
 
 def _fits_sex(entry: ReferenceRange, whose: WhoseRange) -> bool:

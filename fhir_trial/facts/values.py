@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from typing import Final, assert_never
@@ -110,8 +109,7 @@ def _as_if_in(number: Decimal, spelling: str, factor: Fraction, definition: LabD
     return said if factor == 1 else f"{said} = {_short(Fraction(number) * factor)} {definition.unit}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Reader:
+class _Reader(Struct, frozen=True, gc=False):
     """Reads values of one analyte."""
 
     definition: LabDefinition
@@ -158,7 +156,8 @@ class _Reader:
     def _quantity(self, value: Quantity) -> Reading:
         if value.number is None:
             return Reading(problem="not-a-number", original=value.text)  # R34: a JSON string where a number belongs
-        possible = Possible.compared(value.comparator, value.number)
+        number = Fraction(*value.number.as_integer_ratio())  # twice as quick as Fraction(number)
+        possible = Possible(number, number) if value.comparator is None else Possible.compared(value.comparator, number)
         if possible is None:
             return Reading(problem="text", original=value.text)
         return self._number(possible, value.unit, value.text)

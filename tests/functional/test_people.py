@@ -15,7 +15,7 @@ from fhir_trial.config import Settings
 from fhir_trial.people.bases import Basis, BasisKind
 from fhir_trial.people.opt_outs import OptOutKind
 from fhir_trial.sandbox import Sandbox
-from fhir_trial.transport import Json
+from fhir_trial.transport import FhirServer, Json
 from fhir_trial.web import create_app
 from fhir_trial.wiring.service import ScreeningService
 from fhir_trial.writeback import WriteBack
