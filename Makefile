@@ -43,7 +43,7 @@ torture: $(READY)  ## 200 processes killed at random moments, and what the next 
 test: check unit coverage-gate trials bench skips  ## everything that CI runs
 	@echo "Not part of this run: mutation testing (make mutants), 200 random kills (make torture; a few were), the container files under docker/ (they need an engine)."
 
-check: style types layers dependencies security  ## everything that needs no test run
+check: style types layers dependencies security containers  ## everything that needs no test run
 
 style: $(READY)
 	$(BIN)/ruff check .
@@ -61,6 +61,11 @@ dependencies: $(READY)
 
 security: $(READY)
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive fhir_trial
+
+# Linted only: no container engine is asked for.
+containers: $(READY)
+	@if test -x $(BIN)/hadolint; then $(BIN)/hadolint docker/Dockerfile; \
+	else echo "hadolint is not made for this machine: docker/Dockerfile is not linted."; fi
 
 # Tests that share a costly server are grouped for the workers; each worker may still start a server of its own.
 unit: $(READY) java-if-possible
