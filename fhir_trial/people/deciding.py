@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 
@@ -21,7 +21,7 @@ class Decision:
 
     status: str
     reason_code: str | None
-    reason: str
+    reason: str = field(repr=False)
     new_episode: bool
     shown: str
     since: date | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Engine, select
@@ -41,7 +41,7 @@ class KeptAnswer:
     id: str
     criterion: str
     answer: str
-    reason: str | None
+    reason: str | None = field(repr=False)
     subject: str
     issuer: str
     name: str | None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
@@ -47,7 +47,7 @@ class KeptScreening:
     trial: str
     version: str
     at: datetime
-    verdict: Mapping[str, Any]
+    verdict: Mapping[str, Any] = field(repr=False)
     as_of: date
     overall: str
     inputs: str

@@ -70,6 +70,7 @@ _SENTENCES = {
     405: "This address does not take that method.",
     413: "The request is too long.",
 }
+NO_SUCH_TRIAL = "No trial has such a name; /api/trials lists them."
 _FIELD = re.compile(r"[a-z][a-z_]{0,30}")
 
 log = structlog.get_logger()
@@ -117,12 +118,17 @@ def _ours(error: FhirTrialError) -> Response:
         log.warning("refused", request=request_id(), error=type(error).__name__, issue=error.issue_type, status=status)
     metrics().failed(error)
     each = error.errors if isinstance(error, DefinitionErrors) else [error]
-    answer = _answer(status, *(_issue(one.issue_type, one.message, diagnostics=one.expression) for one in each))
+    answer = _answer(status, *(_issue(one.issue_type, _sentence(one), diagnostics=one.expression) for one in each))
     if isinstance(error, NotSignedInError):
         answer.headers["WWW-Authenticate"] = 'Bearer realm="fhir_trial"'
     if isinstance(error, TooManyRequestsError):
         answer.headers["Retry-After"] = str(error.retry_after)
     return answer
+
+
+def _sentence(error: FhirTrialError) -> str:
+    """Its own, but for the one that repeats what was asked for: a record number may stand where a trial belongs (SEC-27)."""
+    return NO_SUCH_TRIAL if isinstance(error, UnknownTrialError) else error.message
 
 
 def _http(error: HTTPException) -> Response:

@@ -59,7 +59,7 @@ def _reason(*, required: bool = True, longest: int = _LONGEST_REASON) -> fields.
             Length(1, longest, error=f"Expected 1 to {longest} characters."),
             Matching(_SENTENCE, error="Expected a sentence, without control characters."),
         ],
-        metadata={"description": "Why, in a sentence; it is kept (SEC-51).", "example": "Seen on the paper record."},
+        metadata={"description": "Why, in a sentence; it is kept, with your name.", "example": "Seen on the paper record."},
     )
 
 
@@ -109,7 +109,7 @@ class AnswerRequest(Strict):
         validate=Matching(KEPT_ID, error="Expected the id of a screening."),
         metadata={
             "description": "Id of the kept screening that they looked at: the answer rests on its evidence.",
-            "example": "0b9f8f3e-2f0f-4b8e",
+            "example": "sc-0123456789abcdef0123456789abcdef",
         },
     )
     criterion = fields.String(

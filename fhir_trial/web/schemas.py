@@ -23,6 +23,8 @@ _VERDICT: Final = "#/components/schemas/Verdict"
 class Matching(Regexp):
     """Matched in full: ``$`` alone would let a line end through."""
 
+    regex: re.Pattern[str]
+
     def __call__(self, value: Any) -> Any:
         if not isinstance(value, str) or self.regex.fullmatch(value) is None:
             raise ValidationError(self._format_error(value))
@@ -84,7 +86,7 @@ def verdict_field() -> fields.Dict:
     """The object of the verdict contract, as ``openapi.add_verdict`` describes it."""
     return fields.Dict(
         required=True,
-        metadata={"allOf": [{"$ref": _VERDICT}], "description": "The object of the verdict contract (VER-10)."},
+        metadata={"allOf": [{"$ref": _VERDICT}], "description": "The object of the verdict contract."},
     )
 
 
@@ -141,7 +143,7 @@ class Written(Shown):
     resource = fields.Dict(metadata={"description": "With write: false, the exact body that would be sent."})
     changes = fields.List(
         fields.Nested(Change),
-        metadata={"description": "With write: false, each value that an update would change (WB-11)."},
+        metadata={"description": "With write: false, each value that an update would change."},
     )
 
 

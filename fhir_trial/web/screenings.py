@@ -41,7 +41,9 @@ def screen(asked: dict[str, Any]) -> dict[str, Any]:
     return answer | kept | ({"patient_key": store.key_of(screening.verdict.patient)} if store else {})
 
 
-@blueprint.get("/<identity>", parameters=in_path("identity", KEPT_ID, "Id of a kept screening.", "0b9f8f3e-2f0f-4b8e"))
+@blueprint.get(
+    "/<identity>", parameters=in_path("identity", KEPT_ID, "Id of a kept screening.", "sc-0123456789abcdef0123456789abcdef")
+)
 @blueprint.response(200, ScreeningShown)
 @fails_with(blueprint, 400, 401, 403, 404, 429, 500, 501, 503)
 def show_screening(identity: str) -> dict[str, Any]:

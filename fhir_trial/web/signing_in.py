@@ -159,8 +159,11 @@ def own_trials() -> frozenset[str] | None:
 
 def actor(trial: str | None = None) -> Actor:
     """Who acts, for the audit line and what is kept; never from the request's body."""
-    user = _user()
-    role = user.role_among(_rule().roles, trial.partition("@")[0] if trial else None)
+    user, rule = _user(), _rule()
+    if rule.membership is Membership.FILTERED and trial is None:
+        role = min((role for role, _ in user.held if role in rule.roles), default=None)
+    else:
+        role = user.role_among(rule.roles, trial.partition("@")[0] if trial else None)
     door: Door = g.door
     return Actor(door.tenant, user.subject, user.issuer, str(role or "none"), token=user.token)
 

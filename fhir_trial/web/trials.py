@@ -10,6 +10,7 @@ from fhir_trial.errors import UnknownTrialError
 from fhir_trial.trials.candidates import CandidateRule
 from fhir_trial.trials.model import Criterion, ResolvedTrial
 from fhir_trial.web.blueprints import StrictBlueprint, fails_with, in_path
+from fhir_trial.web.errors import NO_SUCH_TRIAL
 from fhir_trial.web.schemas import TRIAL_NAME, TrialList, TrialNeeds, TrialShown
 from fhir_trial.web.service import service
 from fhir_trial.web.signing_in import on_trial, own_trials
@@ -58,7 +59,7 @@ def _trial(name: str) -> ResolvedTrial:
     """A trial of the user's."""
     on_trial(name)
     if TRIAL_NAME.fullmatch(name) is None:
-        raise UnknownTrialError("No trial has such a name; /api/trials lists them.")
+        raise UnknownTrialError(NO_SUCH_TRIAL)
     return service().trial(name)
 
 

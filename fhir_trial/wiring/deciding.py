@@ -50,6 +50,7 @@ class Deciding:
     Attributes:
         trial: By id or ID@VERSION.
         route: On which results of a trial leave; people's decisions leave by the FHIR route alone.
+        machines: The version of a resource that the machine is known to have written last, by its reference.
         one_at_a_time: A decision under way must not be sent again by somebody who sees it unsent.
     """
 
@@ -59,6 +60,7 @@ class Deciding:
     asking: Asking
     trial: Callable[[str], ResolvedTrial]
     route: Callable[[ResolvedTrial], Route]
+    machines: Callable[[str], str | None]
     one_at_a_time: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def standing(self, patient: str, trial: str, actor: Actor, request: str) -> View | None:
@@ -98,6 +100,7 @@ class Deciding:
             if view.token != to.shown:
                 raise ConflictError("The patient's status has changed since it was shown: look again before deciding.")
             if view.unsent is not None and view.unsent.status == to.status and not to.new_episode:
+                _check_the_same(view.unsent, to)
                 return (self._sent(asked, view.unsent, view),)
             return (self._taken(asked, view, to, actor),)
 
@@ -111,17 +114,19 @@ class Deciding:
 
     def _view(self, asked: _Patient) -> View:
         """Reads the server; a step whose writing was interrupted, and which stands there, is now known to be written."""
-        standing, last = self.store.standing(asked.key, asked.trial.trial.id)
+        whose = (asked.key, asked.trial.trial.id)
+        kept = self.store.standing(*whose)
         route = self.route(asked.trial)
         held = None
         if isinstance(route, FhirRoute):
             with asked.steps.begin(AuditAction.READ_PATIENT, "ResearchSubject"):
-                held = route.held(asked.reference, asked.trial, standing.episode)
-        view = view_of(standing, last, held, self._history(asked))
+                held = route.held(asked.reference, asked.trial, kept[0].episode)
+        is_machines = held is not None and held.version is not None and self.machines(held.reference) == held.version
+        view = view_of(whose, kept, held, self._history(asked), is_machines=is_machines)
         if view.unsent is None or view.held is None or not view.agrees:
             return view
         self._settle(view.unsent, WriteResult(view.held.reference, Action.UNCHANGED, "It is there."), view.held.version)
-        return view_of(*self.store.standing(asked.key, asked.trial.trial.id), held, self._history(asked))
+        return view_of(whose, self.store.standing(*whose), held, self._history(asked), is_machines=is_machines)
 
     def _history(self, asked: _Patient) -> tuple[Step, ...]:
         return tuple(self.store.of_patient(asked.key, asked.trial.trial.id))
@@ -180,6 +185,15 @@ class Deciding:
         from fhir_trial.store import StepState
 
         self.store.settle(step.number, StepState.REFUSED, note=type(error).__name__, at=now())
+
+
+def _check_the_same(unsent: Step, to: Decision) -> None:
+    """Only what is kept is sent again: with another coded reason, or another first day, it would be another decision."""
+    if to.reason_code != unsent.reason_code or to.since not in (None, unsent.since):
+        raise IllegalStatusError(
+            f"'{unsent.status}' is kept already ({unsent.reason_code or 'no coded reason'}, since {unsent.since}), and not on "
+            "the FHIR server yet: send it as it is kept."
+        )
 
 
 def _first_day(to: Decision, day: date) -> date:

@@ -29,6 +29,7 @@ from fhir_trial.wiring.clock import now
 from fhir_trial.wiring.jobs import Jobs
 from fhir_trial.wiring.kept import Kept, open_kept
 from fhir_trial.wiring.library import pairs
+from fhir_trial.wiring.linked_records import linked_records
 from fhir_trial.wiring.recording import PatientSteps
 from fhir_trial.wiring.watched import WatchedServer
 
@@ -195,7 +196,7 @@ class Desk(TryingOut):
                     raise
                 source.report.note(f"patient-{error.issue_type}", "Patient", error.message)  # one of many does not stop the rest
                 continue
-            for trial in may:
+            for trial in self._by_no_other_record(raw, may):
                 with self._about(reference, trial).begin(AuditAction.SCREEN):
                     verdict = screen(raw, trial)
                 if self._trials_for([reference], [trial])[0]:  # the pull took its time: somebody may have opted out
@@ -212,7 +213,7 @@ class Desk(TryingOut):
             while batch := list(islice(asked, _BATCH)):
                 may = self._trials_for([raw.reference for raw in batch], trials)
                 for raw, for_trials in zip(batch, may, strict=True):
-                    yield from jobs.counted(screen(raw, trial) for trial in for_trials)
+                    yield from jobs.counted(screen(raw, trial) for trial in self._by_no_other_record(raw, for_trials))
 
     def _trials_for(self, references: Sequence[str], trials: Sequence[ResolvedTrial]) -> list[list[ResolvedTrial]]:
         """For each patient, the trials for which they may be screened now; who may not for one of them is noted.
@@ -232,6 +233,17 @@ class Desk(TryingOut):
         return [
             [] if key is None and shut else [trial for trial in trials if key not in left_out[trial.trial.id]] for key in keys
         ]
+
+    def _by_no_other_record(self, raw: RawPatient, trials: Sequence[ResolvedTrial]) -> list[ResolvedTrial]:
+        """Of the trials, those for which no other record of the same person is on the register: records are merged."""
+        keys = [key for other in linked_records(raw, self._bases()) if (key := self._key(other)) is not None]
+        may = [trial for trial in trials if not (keys and self._kept.gate.opted_out(keys, trial))]
+        if len(may) < len(trials) and (key := self._key(raw.reference)) is not None:
+            self.left_out.add(key)
+        return may
+
+    def _bases(self) -> tuple[str, ...]:
+        return () if self._server is None else (self._server,)
 
     @contextmanager
     def _reading(self, reference: str, trial: ResolvedTrial) -> Iterator[None]:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from fhir_trial.verdict.model import Verdict
 
 _BATCH = 1000  # rows looked up at once
+_STOPPED = "Everything is stopped by the site's kill switch."
 
 
 Passing = Callable[[Iterable[Row]], Iterator[Row]]
@@ -129,7 +130,7 @@ class RecordingDesk(Desk, HospitalDesk):
         waiting = iter(rows)
         while batch := list(islice(waiting, _BATCH)):
             if self._kept.switch.is_stopped():
-                raise StoppedError("Everything is stopped by the site's kill switch.")
+                raise StoppedError(_STOPPED)
             patients = list(dict.fromkeys(row.patient for row in batch))
             may = {
                 (patient, trial.trial.id)
@@ -169,6 +170,8 @@ def screen_folder(folder: Path, question: Question, desk: HospitalDesk, keep: Pa
         PatientNotFoundError: The folder holds no patient.
     """
     check_free(keep)
+    if desk.halted is not None and desk.halted():
+        raise StoppedError(_STOPPED)
     began, counted = now(), Funnels(question.trials)
     asked = replace(question, admits=desk.admits())
     with desk.passing(question.trials, screening=True) as passing, screened(folder, asked, told) as (found, rows):

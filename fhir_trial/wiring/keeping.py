@@ -42,6 +42,9 @@ class NotKeeping:
     def held_back(self, patient: str, trial: ResolvedTrial) -> str | None:
         return None
 
+    def has_decided(self, patient: str, trial: ResolvedTrial) -> bool:
+        return False
+
 
 class Keeping(NotKeeping):
     """With a store.
@@ -108,3 +111,8 @@ class Keeping(NotKeeping):
         if step is None or not step.state.is_open or standing.status in (None, Status.POTENTIAL):
             return None
         return f"A person has decided ({standing.status}), and the FHIR server does not have it yet: the machine writes nothing."
+
+    def has_decided(self, patient: str, trial: ResolvedTrial) -> bool:
+        """Whether the patient stands where a person has put them."""
+        standing, _ = self._kept.steps.standing(patient, trial.trial.id)
+        return standing.status not in (None, Status.POTENTIAL)

@@ -1,4 +1,4 @@
-"""Other records of the same person, which the patient's own record names: who has opted out by one of them has opted out (SEC-36).
+"""Other records of the same person, which the patient's own record names: who has opted out by one of them has done so (SEC-36).
 
 Source: FHIR R4 Patient.link: every type of link leads to a record "that concerns the same actual patient".
 """

@@ -52,10 +52,14 @@ class KeptPorts:
         from fhir_trial.store.ports import AuditedSwitch, AuditOfTenant, DatabaseCheck, OutboxOfTenant
 
         asking = Asking(Journal(log, now), settings.server_url)
+
+        def machines(reference: str) -> str | None:
+            return kept.outbox.version(kept.tenant, settings.server_url, reference)
+
         self.grants = kept.grants
         self.screenings = Showing(kept.screenings, kept.gate, asking, trial)
         self.answers = Answering(kept.answers, kept.screenings, kept.grants, kept.gate, asking, trial)
-        self.decisions = Deciding(kept.steps, kept.screenings, kept.gate, asking, trial, route)
+        self.decisions = Deciding(kept.steps, kept.screenings, kept.gate, asking, trial, route, machines)
         self.outbox = OutboxOfTenant(kept.outbox, kept.tenant)
         self.switch = AuditedSwitch(kept.switch, log, now)
         self.audit = AuditOfTenant(kept.engine, log, now)

@@ -25,15 +25,17 @@ from fhir_trial.trials.model import ResolvedTrial
 from fhir_trial.verdict.model import Verdict
 from fhir_trial.version import SOFTWARE
 from fhir_trial.wiring.asking import Asking
-from fhir_trial.wiring.clock import now
+from fhir_trial.wiring.clock import now, today
 from fhir_trial.wiring.keeping import Keeping, NotKeeping
 from fhir_trial.wiring.kept import open_kept
 from fhir_trial.wiring.library import knowing_our_own, screen_raw
+from fhir_trial.wiring.linked_records import linked_records
 from fhir_trial.wiring.ports import KeptPorts
 from fhir_trial.wiring.recording import PatientSteps
 from fhir_trial.wiring.watched import WatchedServer
 from fhir_trial.writeback import Action, WriteBack, WriteResult, WriteSettings
-from fhir_trial.writeback.routes import Route, open_route
+from fhir_trial.writeback.codes import FLAGGED
+from fhir_trial.writeback.routes import FhirRoute, Route, open_route
 
 if TYPE_CHECKING:
     from fhir_trial.definitions.trial_files import TrialFile
@@ -42,6 +44,9 @@ if TYPE_CHECKING:
 
 #: What the FHIR route writes.
 WRITTEN_TYPES = ("Observation", "Provenance", "ResearchStudy", "ResearchSubject")
+
+_TO_COME = "Screened as of a day to come, about which nothing is known yet: nothing is written."
+_FORGOTTEN = "A person has decided, and the FHIR server does not say so any more: the machine writes nothing, a person looks."
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +206,8 @@ class ScreeningService:
             with steps.begin(AuditAction.READ_PATIENT, "Patient"):
                 source = ServerSource(self._server, codes=observation_codes(resolved))
                 raw = source.patient(patient, resolved.needs)
+            for other in linked_records(raw, (self._server.base, *self._server.settings.aliases)):
+                self._keeping.admit(self._key(other), resolved)
             verdict = screen_raw(
                 raw, resolved, as_of=as_of, first_dose=first_dose, answers=self._answers or self._keeping.answers
             )
@@ -215,13 +222,15 @@ class ScreeningService:
     def _written(self, verdict: Verdict, trial: ResolvedTrial, steps: PatientSteps, *, write: bool) -> tuple[WriteResult, ...]:
         """What became of the verdict on the server; what stands there of earlier ones is read first, and that is a step too."""
         key = steps.event.patient or ""
-        held_back = self._keeping.held_back(key, trial)
+        held_back = _TO_COME if verdict.as_of > today(trial.zone) else self._keeping.held_back(key, trial)
         if held_back is not None:
             return (WriteResult(verdict.patient, Action.WITHHELD, held_back),)
         route = self._route(trial)
         reads = self._settings.write_back is not WriteBack.OFF
         with steps.begin(AuditAction.READ_PATIENT, "ResearchSubject") if reads else nullcontext(), steps.witness() as witness:
             episode = self._keeping.episode(key, trial)
+            if self._keeping.has_decided(key, trial) and _has_forgotten(route, verdict.patient, trial, episode):
+                return (WriteResult(verdict.patient, Action.WITHHELD, _FORGOTTEN),)
             return route.write(verdict, trial, now=now(), witness=witness, dry_run=not write, episode=episode)
 
     def _route(self, trial: ResolvedTrial) -> Route:
@@ -249,3 +258,11 @@ class ScreeningService:
             note_code=self._settings.note_code or "",
             export_folder=self._settings.export_folder,
         )
+
+
+def _has_forgotten(route: Route, patient: str, trial: ResolvedTrial, episode: int) -> bool:
+    """Whether a decision that was written is there no more: a server set up anew, or restored from a day before (WB-01)."""
+    if not isinstance(route, FhirRoute):
+        return False
+    held = route.held(patient, trial, episode)
+    return held is None or held.enrolment == FLAGGED

@@ -21,16 +21,20 @@ class View:
     """A patient's place on a trial.
 
     Attributes:
+        whose: Our key of the patient, and the trial's id.
         standing: By the last step that counts; else by the machine's flag on the server.
         step: The last step that counts.
         held: The ResearchSubject on the server; None where there is none, or nothing is written there.
         history: Every step, oldest first.
+        is_machines: The subject is as the machine wrote it last: its flag, or its flag taken back.
     """
 
+    whose: tuple[str, str]
     standing: Standing
     step: Step | None
     held: HeldSubject | None
     history: tuple[Step, ...]
+    is_machines: bool = False
 
     @property
     def enrolment(self) -> str | None:
@@ -39,9 +43,9 @@ class View:
 
     @property
     def token(self) -> str:
-        """Stands for all that a decision rests on: the last step, and the subject in its version."""
+        """Stands for all that a decision rests on: whose it is, the last step, and the subject in its version (SEC-56)."""
         held = (self.held.reference, self.held.version or "", self.held.enrolment or "") if self.held else ()
-        parts = (str(self.step.number) if self.step else "", *held)
+        parts = (*self.whose, str(self.step.number) if self.step else "", *held)
         return "st-" + hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
     @property
@@ -63,9 +67,10 @@ class View:
     def differs(self) -> bool:
         """Whether the EHR says something else than what is kept here, so that a person must take it over first.
 
-        The machine's flag beside a person's step is only a step that has not arrived yet.
+        The machine's flag beside a person's step is only a step that has not arrived yet, and a flag that it has taken back is
+        nobody's finding that the patient failed screening.
         """
-        if self.held is None or self.held.enrolment == FLAGGED:
+        if self.held is None or self.held.enrolment == FLAGGED or self.is_machines:
             return False
         return not self.agrees and not self._is_on_its_way
 
@@ -91,10 +96,18 @@ class View:
         return not self.differs and self.standing.status in REOPENED
 
 
-def view_of(standing: Standing, step: Step | None, held: HeldSubject | None, history: tuple[Step, ...]) -> View:
+def view_of(
+    whose: tuple[str, str],
+    kept: tuple[Standing, Step | None],
+    held: HeldSubject | None,
+    history: tuple[Step, ...],
+    *,
+    is_machines: bool,
+) -> View:
     """The standing kept; where no person has taken a step, the machine's flag on the server is one."""
+    standing, step = kept
     flagged = step is None and held is not None and held.enrolment == FLAGGED
-    return View(Standing(Status.POTENTIAL) if flagged else standing, step, held, history)
+    return View(whose, Standing(Status.POTENTIAL) if flagged else standing, step, held, history, is_machines)
 
 
 def meanings(enrolment: str | None) -> tuple[tuple[Status, bool], ...]:

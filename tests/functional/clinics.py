@@ -48,8 +48,8 @@ class Clinic:
         bearer = {"Authorization": f"Bearer {token(claims(int(time.time())))}"}
         return self.asking.open(path, method=method, json=body, headers=bearer)
 
-    def screened(self) -> Json:
-        answer = self.ask("POST", "/api/screenings", {"patient": self.patient, "trial": TRIAL, "as_of": AS_OF})
+    def screened(self, as_of: str = AS_OF) -> Json:
+        answer = self.ask("POST", "/api/screenings", {"patient": self.patient, "trial": TRIAL, "as_of": as_of})
         assert answer.status_code == 200, answer.text
         return dict(answer.get_json())
 

@@ -208,6 +208,27 @@ class TestOptOuts:
         assert "Patient/adult" in everybody.verdicts
         assert jane not in {*found.verdicts, *everybody.verdicts, *read}
 
+    def test_who_opted_out_by_a_record_that_was_merged_into_another_gets_no_verdict_by_that_one(
+        self, run: Run, settings: Settings, jane: str, tmp_path: Path
+    ) -> None:
+        """DATA-45: the surviving record names the one that it replaces."""
+        with_basis(settings)
+        link = [{"other": {"reference": "Patient/former"}, "type": "replaces"}]
+        with FhirServer(settings.server_url) as server:
+            patient = server.read(jane)
+            server.update({**patient, "link": link}, if_match=patient["meta"]["versionId"])
+        file = tmp_path / "merged.json"
+        person = {"resourceType": "Patient", "id": "b", "gender": "male", "birthDate": "1990-05-01", "link": link}
+        file.write_text(json.dumps(person))
+        opted_out = patient_key(settings.tenant, settings.server_url, "Patient/former")
+        kept(settings).opt_outs.record(opted_out, TRIAL, OptOutKind.OBJECTION, by="dr-li", at=NOW)
+
+        pulled = run("screen", "--trial", TRIAL, *AS_OF, "--server", settings.server, "--patient", jane, "--format", "ndjson")
+        filed = run("screen", "--trial", TRIAL, *AS_OF, file, "--format", "ndjson")
+
+        assert (pulled.verdicts, filed.verdicts) == ({}, {})
+        assert "register" in filed.err
+
     def test_an_entry_for_one_trial_leaves_the_other(self, run: Run, settings: Settings, three: Path) -> None:
         opt_out(with_basis(settings), "Patient/b")
         with_basis(settings, replace(TREATMENT, trial="nct05471050"))

@@ -1,30 +1,35 @@
-"""What must hold for people's decisions when servers fail, records are merged, patients opt out in between, or nobody may look."""
+"""What must hold for people's decisions when servers fail, records are merged, patients opt out in between."""
 
 from __future__ import annotations
 
-import json
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import structlog
 
-from fhir_trial.audit import AuditAction, AuditUnavailableError, OutcomeUnrecordedError, patient_key
+from fhir_trial.audit import OutcomeUnrecordedError, patient_key
 from fhir_trial.config import Settings
+from fhir_trial.errors import FatalServerError, TemporaryServerError
 from fhir_trial.people.opt_outs import OptOutKind
 from fhir_trial.sandbox import Sandbox
 from fhir_trial.store import chain
 from fhir_trial.transport import FhirServer, Json
-from fhir_trial.wiring.clock import today
+from fhir_trial.wiring.deciding import Deciding
+from fhir_trial.wiring.keeping import Keeping
 from fhir_trial.writeback import WriteBack
+from fhir_trial.writeback.routes import FhirRoute
+from fhir_trial.writeback.sending import Sender
 from tests.functional.clinics import AS_OF, SIGNING_IN, Clinic, issuer_keys
 from tests.functional.stores import NOW, TRIAL, kept, store_settings, with_basis
 
 pytestmark = pytest.mark.server
+
+#: Jane was not born yet, and not eligible.
+TOO_OLD = "2000-01-01"
 
 
 @pytest.fixture(autouse=True)
@@ -75,6 +80,61 @@ class TestLooking:
         assert since(clinic, before) == [("view-screening", "begun"), ("view-screening", "done")]
         assert audited(clinic)[-1]["patient"] == clinic.key
 
+    def test_each_look_is_audited_before_anything_is_shown(self, clinic: Clinic) -> None:
+        """SEC-02, SEC-03."""
+        first = clinic.screened()
+        looks = {
+            f"/api/screenings/{first['id']}": "view-screening",
+            f"/api/patients/{clinic.key}/screenings": "list-screenings",
+            f"/api/answers?patient={clinic.key}&trial={TRIAL}": "view-screening",
+            f"/api/patients/{clinic.key}/standing?trial={TRIAL}": "view-screening",
+        }
+        for path, action in looks.items():
+            before = len(audited(clinic))
+
+            assert clinic.ask("GET", path).status_code == 200
+
+            events = audited(clinic)[before:]
+            begun, done = events[0], events[-1]
+            assert [(each["action"], each["outcome"]) for each in (begun, done)] == [(action, "begun"), (action, "done")], path
+            assert {each["patient"] for each in events} == {clinic.key}
+            assert (begun["subject"], begun["role"]) == ("u1", "coordinator")
+
+    def test_each_answer_is_audited_and_an_override_as_one_and_neither_says_what(self, clinic: Clinic) -> None:
+        """SEC-02, SEC-03, SEC-51: what people write about a patient does not stand in the audit log."""
+        first = clinic.screened()
+        criteria = first["verdict"]["criteria"]
+        decided = next(one for one in criteria if one["answer"] in ("met", "not-met"))
+        left_open = next(one for one in criteria if one["answer"] in ("unknown", "needs-clinician"))
+        other = "met" if decided["answer"] == "not-met" else "not-met"
+        before = len(audited(clinic))
+
+        for name, says in ((left_open["id"], "met"), (decided["id"], other)):
+            body = {"screening": first["id"], "criterion": name, "answer": says, "reason": "Plantedreason."}
+            assert clinic.ask("POST", "/api/answers", body).status_code == 201
+
+        assert since(clinic, before) == [
+            ("answer", "begun"),
+            ("answer", "done"),
+            ("override", "begun"),
+            ("override", "done"),
+        ]
+        assert "Plantedreason" not in str(audited(clinic))
+
+    def test_a_screening_is_a_step_around_all_that_is_read_and_written(self, clinic: Clinic) -> None:
+        """SEC-02, SEC-05: each intent before its outcome, and none left open."""
+        clinic.screened()
+
+        events = [(each["action"], each.get("target"), each["outcome"]) for each in audited(clinic)]
+        assert events[:4] == [
+            ("screen", None, "begun"),
+            ("read-patient", "Patient", "begun"),
+            ("read-patient", "Patient", "done"),
+            ("screen", None, "done"),
+        ]
+        assert ("create", "ResearchSubject", "begun") in events
+        assert chain.inspect(kept(clinic.settings).engine, clinic.settings.tenant).unfinished == ()
+
     def test_a_list_says_by_which_role_somebody_looked(self, clinic: Clinic) -> None:
         """SEC-03."""
         clinic.screened()
@@ -97,18 +157,37 @@ class TestLooking:
 
 
 class TestPeopleDecide:
-    def test_whoever_declined_is_not_flagged_again_when_the_subject_is_gone_from_the_server(self, clinic: Clinic) -> None:
-        """WB-01: the server was set up anew, or somebody deleted the subject; the person's decision stands here."""
+    @pytest.mark.parametrize("server_has", [None, "potential-candidate"])
+    def test_what_a_person_decided_stands_where_the_server_knows_it_no_more(self, clinic: Clinic, server_has: str | None) -> None:
+        """WB-01: the server was restored from a day before the decision, or before the flag."""
         clinic.screened()
         clinic.decided("contacted")
-        clinic.decided("declined", reason_code="too-far")
         (subject,) = clinic.subjects()
-        delete(clinic, f"ResearchSubject/{subject['id']}")
-        forget(clinic)
+        restored(clinic, subject, server_has)
 
-        written = clinic.screened()["written"]
+        written = clinic.screened(as_of=TOO_OLD)["written"]
 
-        assert clinic.subjects() == [], written
+        assert [result["action"] for result in written] == ["withheld"]
+        assert [subject["status"] for subject in clinic.subjects()] == [server_has] * (server_has is not None)
+
+    def test_as_of_a_day_to_come_nothing_is_written(self, clinic: Clinic) -> None:
+        """WB-01: what would be if nothing changed until then is no result; it would take back a flag."""
+        clinic.screened()
+
+        written = clinic.screened(as_of="2150-01-01")["written"]
+
+        assert [result["action"] for result in written] == ["withheld"]
+        assert [subject["status"] for subject in clinic.subjects()] == ["potential-candidate"]
+
+    def test_what_was_shown_of_one_patient_is_no_ground_to_decide_about_another(self, settings: Settings, jane: str) -> None:
+        """SEC-56: neither has a subject or a step, so that nothing else tells them apart."""
+        quiet = replace(settings, write_back=WriteBack.OFF)
+        clinic, other = Clinic(quiet, jane), Clinic(quiet, "Patient/adult")
+        clinic.screened()
+        other.screened()
+
+        assert clinic.decided("contacted", shown=other.standing()["shown"]).status_code == 409
+        assert clinic.standing()["history"] == []
 
     def test_a_status_does_not_begin_in_the_future(self, clinic: Clinic) -> None:
         clinic.screened()
@@ -131,10 +210,48 @@ class TestPeopleDecide:
 
         assert (seen["status"], seen["on_server"], seen["differs"]) == ("withdrawn", "candidate", False)
 
+    def test_a_flag_that_the_machine_took_back_is_no_screen_failure_that_a_person_must_record(self, clinic: Clinic) -> None:
+        """WB-26, WB-38: nobody in the EHR has said anything."""
+        clinic.screened()
+        clinic.screened(as_of=TOO_OLD)
+
+        seen = clinic.standing()
+
+        assert (seen["status"], seen["on_server"], seen["differs"]) == (None, "ineligible", False)
+        assert seen["possible"] == ["contacted"]
+        assert clinic.decided("contacted").status_code == 200
+        assert [subject["status"] for subject in clinic.subjects()] == ["candidate"]
+
+    def test_what_a_person_made_ineligible_after_the_machine_did_is_taken_over(self, clinic: Clinic) -> None:
+        """WB-38: a later version is somebody's."""
+        clinic.screened()
+        clinic.screened(as_of=TOO_OLD)
+        clinic.set_on_server("ineligible")
+
+        seen = clinic.standing()
+
+        assert (seen["differs"], seen["possible"]) == (True, ["screen-failure"])
+
+    def test_a_decision_that_did_not_arrive_is_sent_again_as_it_is_kept_and_not_otherwise(
+        self, clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """WB-01, SEC-08: another reason is another decision, and is not quietly dropped."""
+        clinic.screened()
+        with monkeypatch.context() as away:
+            away.setattr(FhirRoute, "decide", no_answer)
+            clinic.decided("declined", reason_code="too-far")
+        held_back = clinic.screened()["written"]
+
+        other = clinic.decided("declined", reason_code="not-interested")
+        same = clinic.decided("declined", reason_code="too-far")
+
+        assert [(result["action"], "does not have it yet" in result["reason"]) for result in held_back] == [("withheld", True)]
+        assert (other.status_code, same.status_code) == (422, 200)
+        (step,) = clinic.standing()["history"]
+        assert (step["reason_code"], step["state"]) == ("too-far", "written")
+
     def test_an_opt_out_while_a_decision_waits_stops_it(self, clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
         """SEC-36: before every write."""
-        from fhir_trial.wiring.deciding import Deciding
-
         clinic.screened()
         shown = clinic.standing()["shown"]
         look = Deciding._view
@@ -150,6 +267,23 @@ class TestPeopleDecide:
         assert clinic.ask("POST", "/api/decisions", decision).status_code == 403
         assert kept(clinic.settings).steps.of_patient(clinic.key, TRIAL) == []
         assert [subject["status"] for subject in clinic.subjects()] == ["potential-candidate"]
+
+    def test_an_opt_out_while_a_patient_is_screened_stops_the_writing(
+        self, clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """SEC-36."""
+        keep = Keeping.keep
+
+        def opted_out_meanwhile(self: Keeping, *made_of: Any) -> str:
+            opt_out(clinic.settings, clinic.key)
+            return keep(self, *made_of)
+
+        monkeypatch.setattr(Keeping, "keep", opted_out_meanwhile)
+
+        answer = clinic.ask("POST", "/api/screenings", {"patient": clinic.patient, "trial": TRIAL, "as_of": AS_OF})
+
+        assert answer.status_code == 403
+        assert clinic.subjects() == []
 
 
 class TestAWriteWhoseEndIsNotRecorded:
@@ -191,14 +325,17 @@ class TestMergedRecords:
         assert clinic.subjects() == []
 
 
-def delete(clinic: Clinic, reference: str) -> None:
-    import requests
+def restored(clinic: Clinic, subject: Json, status: str | None) -> None:
+    """The subject as a server has it that was restored: not at all, or in its first version, under whatever id."""
+    base = clinic.settings.server_url
+    assert requests.delete(f"{base}/ResearchSubject/{subject['id']}", timeout=10).ok
+    if status is not None:
+        former = {key: value for key, value in subject.items() if key not in ("id", "meta")} | {"status": status}
+        assert requests.post(f"{base}/ResearchSubject", json=former, timeout=10).ok
 
-    assert requests.delete(f"{clinic.settings.server_url}/{reference}", timeout=10).ok
 
-
-def forget(clinic: Clinic) -> None:
-    """The outbox of a site whose database was restored, or whose server is a new one, does not know the subject."""
+def no_answer(*_: Any, **__: Any) -> Any:
+    raise TemporaryServerError("No answer.")
 
 
 def audit_fails(monkeypatch: pytest.MonkeyPatch, action: str, outcome: str) -> None:
@@ -215,9 +352,6 @@ def audit_fails(monkeypatch: pytest.MonkeyPatch, action: str, outcome: str) -> N
 
 
 def read_back_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    from fhir_trial.errors import FatalServerError
-    from fhir_trial.writeback.sending import Sender
-
     def failing(*_: Any) -> Any:
         raise FatalServerError("ResearchSubject: the server took it, but does not show it.")
 

@@ -15,7 +15,6 @@ from tests.unit.web.services import FakeService
 LEAST = {"patient": "Patient/p1", "trial": "nct00000000"}
 
 TABLE = [
-    (errors.UnknownTrialError, 404, "not-found"),
     (errors.PatientNotFoundError, 404, "not-found"),
     (errors.UsageError, 422, "value"),
     (errors.WriteRefusedError, 422, "business-rule"),

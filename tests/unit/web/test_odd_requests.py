@@ -8,6 +8,7 @@ from flask.testing import FlaskClient
 from marshmallow import ValidationError, fields
 
 from fhir_trial.config import Settings
+from fhir_trial.errors import UnknownTrialError
 from fhir_trial.transport.connection import StoppedError
 from fhir_trial.web import create_app
 from fhir_trial.web.errors import _misfits
@@ -187,6 +188,27 @@ def test_what_is_no_json_is_refused(asking: FlaskClient, ports: Any, body: bytes
     assert answer.status_code in (400, 403), "403: the local user is no admin"
     assert asking.post("/api/answers", data=body, content_type="application/json").status_code == 400
     assert ports.answers.kept == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/api/trials/MRN-99887766", None),
+        ("GET", "/api/trials/MRN-99887766@v1/needs", None),
+        ("POST", "/api/screenings", {"patient": "Patient/p1", "trial": "MRN-99887766"}),
+    ],
+)
+def test_a_trial_that_is_not_there_is_not_repeated(
+    asking: FlaskClient, service: FakeService, method: str, path: str, body: dict[str, str] | None
+) -> None:
+    """SEC-27: the command line says what was asked for, since it is the asker's own screen; an answer is passed on and logged."""
+    service.failure = UnknownTrialError("Unknown trial 'MRN-99887766'. Did you mean nct06789107?")
+
+    answer = asking.open(path, method=method, json=body)
+
+    assert answer.status_code == 404
+    (issue,) = issues(answer)
+    assert (issue["code"], issue["details"]["text"]) == ("not-found", "No trial has such a name; /api/trials lists them.")
 
 
 def test_the_kill_switch_is_ours_and_no_refusal_of_the_fhir_servers(asking: FlaskClient, service: FakeService) -> None:
