@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from fhir_trial.cli.explain import explain
+from fhir_trial.cli.hospital import hospital
 from fhir_trial.cli.screen import screen
 from fhir_trial.cli.server import server
 from fhir_trial.cli.services import sandbox, serve
@@ -43,7 +44,7 @@ def cli(debug: bool) -> None:
     """Finds the patients a clinical trial is looking for, in FHIR data, and says why."""
 
 
-for command in (screen, explain, trial, server, site, sandbox, serve):
+for command in (screen, explain, hospital, trial, server, site, sandbox, serve):
     cli.add_command(command)
 
 

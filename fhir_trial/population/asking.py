@@ -6,9 +6,22 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Final
 
+from fhir_trial.screening.ports import AnswerBook
 from fhir_trial.sources.report import ReadReport
 from fhir_trial.trials.model import ResolvedTrial
+
+#: Whether a patient, by reference, may be screened for a trial, by id. Asked in other processes, it must not need a connection.
+Admits = Callable[[str, str], bool]
+
+#: ``Row.overall`` of who is not admitted: they are told from whoever is not in the export, and are not to be kept or shown.
+LEFT_OUT: Final = "left-out"
+
+
+def admit_all(_patient: str, _trial: str) -> bool:
+    """For where nobody has opted out."""
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +32,8 @@ class Question:
         everyone: Screen all, and not only who shows a sign.
         complete: The export holds each patient's whole record (R12).
         processes: How many work side by side.
+        admits: Who is on a register of opt-outs gets no verdict (SEC-36).
+        answers: What people have answered; asked in other processes, too.
     """
 
     trials: Sequence[ResolvedTrial]
@@ -27,6 +42,8 @@ class Question:
     everyone: bool = False
     complete: bool = False
     processes: int = field(default_factory=lambda: os.cpu_count() or 1)
+    admits: Admits = admit_all
+    answers: AnswerBook | None = None
 
     @property
     def looks_at_all(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import IO, Final, cast
 
 from fhir_trial.errors import SourceError
@@ -14,6 +15,7 @@ BLOCK: Final = 1024 * 1024
 LONGEST_LINE: Final = 64 * 1024 * 1024
 _NEWLINE: Final = b"\n"
 _BOM: Final = b"\xef\xbb\xbf"
+_UNREADABLE: Final = (OSError, EOFError, zlib.error)
 
 
 class BrokenFileError(SourceError):
@@ -27,13 +29,16 @@ def blocks(part: Part, size: int = BLOCK) -> Iterator[tuple[int, bytes]]:
         size: Bytes of a block, at first.
 
     Raises:
-        BrokenFileError: After the last whole block that could be read.
+        BrokenFileError: After the last whole line that could be read.
         SourceError: A line is longer than LONGEST_LINE.
     """
+    filling = None
     try:
         with _opened(part.file) as stream:
-            yield from _Filling(stream, part, size).blocks()
-    except (OSError, EOFError, zlib.error):
+            filling = _Filling(stream, part, size)
+            yield from filling.blocks()
+    except _UNREADABLE:
+        yield from _to_the_break(part, filling.position if filling else 0)
         raise BrokenFileError("The file breaks off, or cannot be read.", expression=part.file.name) from None
 
 
@@ -50,17 +55,34 @@ def count_lines(block: bytes) -> int:
     return block.count(_NEWLINE) + (not block.endswith(_NEWLINE))
 
 
+def _to_the_break(part: Part, position: int) -> Iterator[tuple[int, bytes]]:
+    """The lines from a position on, one at a time, since a block that cannot be filled is lost whole.
+
+    It reads as the reader of whole folders does: how much a broken file gives depends on how much is asked for at once.
+    """
+    at = 0
+    with suppress(*_UNREADABLE), _opened_line_by_line(part.file) as stream:
+        while line := stream.readline(LONGEST_LINE):
+            if at >= position and (part.stop is None or at < part.stop):
+                yield at, line.removeprefix(_BOM) if at == 0 else line
+            at += len(line)
+
+
 class _Filling:
-    """Fills a buffer and gives away its whole lines."""
+    """Fills a buffer and gives away its whole lines.
+
+    Attributes:
+        position: In the unpacked file, of what was not yet given away.
+    """
 
     def __init__(self, stream: IO[bytes], part: Part, size: int) -> None:
         self._stream, self._part = stream, part
         self._buffer = bytearray(size)
         self._held = 0
-        self._position = 0
+        self.position = 0
 
     def blocks(self) -> Iterator[tuple[int, bytes]]:
-        self._position = self._begin()
+        self.position = self._begin()
         while not self._is_over():
             filled = self._fill()
             end = self._buffer.rfind(_NEWLINE, self._held, filled) + 1
@@ -71,7 +93,7 @@ class _Filling:
             whole = end or filled  # the last line may lack its end
             if not whole:
                 return
-            yield self._position, self._taken(whole)
+            yield self.position, self._taken(whole)
             self._keep(whole, filled)
 
     def _begin(self) -> int:
@@ -90,7 +112,7 @@ class _Filling:
         return position
 
     def _is_over(self) -> bool:
-        return self._part.stop is not None and self._position >= self._part.stop
+        return self._part.stop is not None and self.position >= self._part.stop
 
     def _fill(self) -> int:
         with memoryview(self._buffer) as view:
@@ -101,24 +123,28 @@ class _Filling:
         if self._held < len(self._buffer):
             return
         if len(self._buffer) >= LONGEST_LINE:
-            raise SourceError("A line is longer than 64 MiB.", expression=f"{self._part.file.name}, byte {self._position}")
+            raise SourceError("A line is longer than 64 MiB.", expression=f"{self._part.file.name}, byte {self.position}")
         self._buffer.extend(bytes(len(self._buffer)))
 
     def _taken(self, whole: int) -> bytes:
         """Up to the last line that begins in the part."""
         stop = self._part.stop
-        if stop is not None and self._position + whole > stop:
-            whole = self._buffer.find(_NEWLINE, stop - 1 - self._position, whole) + 1 or whole
+        if stop is not None and self.position + whole > stop:
+            whole = self._buffer.find(_NEWLINE, stop - 1 - self.position, whole) + 1 or whole
         with memoryview(self._buffer) as view:
             block = bytes(view[:whole])
-        return block.removeprefix(_BOM) if self._position == 0 else block
+        return block.removeprefix(_BOM) if self.position == 0 else block
 
     def _keep(self, whole: int, filled: int) -> None:
         rest = filled - whole
         self._buffer[:rest] = self._buffer[whole:filled]
         self._held = rest
-        self._position += whole
+        self.position += whole
 
 
 def _opened(file: DataFile) -> IO[bytes]:
     return cast("IO[bytes]", gzip.open(file.path)) if file.is_gzip else file.path.open("rb", buffering=0)
+
+
+def _opened_line_by_line(file: DataFile) -> IO[bytes]:
+    return cast("IO[bytes]", gzip.open(file.path)) if file.is_gzip else file.path.open("rb")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from fhir_trial.population.asking import Question
+from fhir_trial.population.asking import LEFT_OUT, Question
 from fhir_trial.population.charts import SharedLines, charts_of
 from fhir_trial.population.finding import find_signs
 from fhir_trial.population.folder import Part
@@ -93,7 +93,13 @@ class Desk:
     def _rows_of(self, raw: RawPatient) -> Iterator[Row]:
         asked = self.question
         inputs = inputs_digest(inputs_of(raw))
+        complete = asked.complete and self._remarks.is_whole
         for trial in sorted(asked.trials, key=lambda trial: (trial.trial.id, trial.trial.version)):
-            record = read_record(raw, trial.zone, complete=asked.complete, own=OwnMarks(trial.own_bases))
-            verdict = judge(record, trial, as_of=asked.as_of, first_dose=asked.first_dose, reference=raw.reference)
+            if not asked.admits(raw.reference, trial.trial.id):
+                yield Row(raw.reference, trial.trial.id, trial.trial.version, LEFT_OUT, ())
+                continue
+            record = read_record(raw, trial.zone, complete=complete, own=OwnMarks(trial.own_bases))
+            verdict = judge(
+                record, trial, as_of=asked.as_of, first_dose=asked.first_dose, reference=raw.reference, answers=asked.answers
+            )
             yield row_of(verdict, record, inputs)

@@ -49,7 +49,7 @@ class _Masks:
 
     def __init__(self, trials: Sequence[Signs | None]) -> None:
         self._trials = [(1 << nth, signs) for nth, signs in enumerate(trials) if signs is not None]
-        self.of = lru_cache(maxsize=65_536)(self._ask)
+        self.of = lru_cache(maxsize=16_384)(self._ask)
 
     def _ask(self, concept: Concept) -> int:
         return sum(bit for bit, signs in self._trials if signs.include(concept))

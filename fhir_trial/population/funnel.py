@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from fhir_trial.criteria.answers import Outcome
+from fhir_trial.criteria.answers import Outcome, Why
 from fhir_trial.population.rows import Row
 from fhir_trial.trials.model import Criterion, ResolvedTrial
 from fhir_trial.verdict.model import Overall
@@ -19,6 +19,8 @@ from fhir_trial.verdict.overall import DECEASED, forbids, is_missing
 #: Completed years: the last age of each band but the last.
 _BANDS: Final = (4, 11, 17, 39, 64)
 UNKNOWN_BAND: Final = "not known"
+#: What a new datum does not settle: somebody must read what there is.
+_FOR_A_PERSON: Final = frozenset({Why.JUDGEMENT.value, Why.UNSTRUCTURED.value, Why.CONFLICTING.value})
 
 
 @dataclass(slots=True)
@@ -32,6 +34,8 @@ class AtCriterion:
         open: Of how many it is undecided, in any order, by why ("not-recorded", "stale" ...).
         only_blocker: Whom nothing else decides against, and nothing of whom is open.
         only_open: Whom nothing decides against, and of whom nothing else is open: they wait for this alone.
+        only_datum: Whom nothing decides against, and of whom no other datum is missing, too old or unusable: they wait for this
+            one, and what else is open is for a person to read and judge.
     """
 
     criterion: Criterion
@@ -41,6 +45,7 @@ class AtCriterion:
     open: Counter[str] = field(default_factory=Counter)
     only_blocker: int = 0
     only_open: int = 0
+    only_datum: int = 0
 
 
 @dataclass(slots=True)
@@ -51,6 +56,7 @@ class Funnel:
         looked_at: Patients screened.
         overall: By overall answer.
         deceased: How many have died; they come to no criterion.
+        left: Whom no criterion decides against.
         at: The criteria that count, in the trial's order.
         bands: By age band and sex: overall answer -> patients.
     """
@@ -59,6 +65,7 @@ class Funnel:
     looked_at: int = 0
     overall: Counter[Overall] = field(default_factory=Counter)
     deceased: int = 0
+    left: int = 0
     at: list[AtCriterion] = field(default_factory=list)
     bands: dict[tuple[str, str], Counter[Overall]] = field(default_factory=dict)
 
@@ -85,6 +92,7 @@ class Funnel:
             if forbids(each.criterion, answers[each.criterion.id]):
                 each.fallen += 1
                 return
+        self.left += 1
 
     def _in_any_order(self, answers: dict[str, Outcome], whys: dict[str, str | None]) -> None:
         against = [each for each in self.at if forbids(each.criterion, answers[each.criterion.id])]
@@ -97,16 +105,37 @@ class Funnel:
             against[0].only_blocker += 1
         if len(undecided) == 1 and not against:
             undecided[0].only_open += 1
+        wanting = [each for each in undecided if whys[each.criterion.id] not in _FOR_A_PERSON]
+        if len(wanting) == 1 and not against:
+            wanting[0].only_datum += 1
 
 
-def funnels(rows: Iterable[Row], trials: Iterable[ResolvedTrial]) -> dict[str, Funnel]:
-    """One for each trial, by id; rows of other trials, or of other versions, are left out."""
-    found = {trial.trial.id: Funnel(trial) for trial in trials}
-    for row in rows:
-        funnel = found.get(row.trial)
-        if funnel is not None and funnel.trial.trial.version == row.version:
-            funnel.add(row)
-    return found
+class Funnels:
+    """One for each version of each trial, filled while rows pass; rows of others are left out."""
+
+    def __init__(self, trials: Iterable[ResolvedTrial]) -> None:
+        self._by_name = {(trial.trial.id, trial.trial.version): Funnel(trial) for trial in trials}
+
+    def counted(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """The same rows, each counted as it passes."""
+        for row in rows:
+            funnel = self._by_name.get((row.trial, row.version))
+            if funnel is not None:
+                funnel.add(row)
+            yield row
+
+    @property
+    def all(self) -> list[Funnel]:
+        """By trial, then version."""
+        return [self._by_name[name] for name in sorted(self._by_name)]
+
+
+def funnels(rows: Iterable[Row], trials: Iterable[ResolvedTrial]) -> list[Funnel]:
+    """Of these rows, one for each version of each trial."""
+    found = Funnels(trials)
+    for _ in found.counted(rows):
+        pass
+    return found.all
 
 
 def band_of(row: Row) -> str:

@@ -6,12 +6,14 @@ from typing import Any, Final
 
 import msgspec
 
+from fhir_trial.sources.documents import Entry
+from fhir_trial.sources.grouping import _made_up_name
 from fhir_trial.sources.patient_links import PATIENT_LINK, SHARED_TYPES, last_two, patient_link, without_version
 from fhir_trial.terminology import Coding, Concept, coding
 from fhir_trial.transport import decode_json
 
-#: Known or not, what the report counts it as.
-NO_TYPE: Final = ""
+#: Of a line that is no resource; no type is called so, not even one of no letters.
+NO_TYPE: Final = "(none)"
 
 
 class _Reference(msgspec.Struct, gc=False):
@@ -50,7 +52,8 @@ class Head(msgspec.Struct, gc=False, frozen=True):
 
     Attributes:
         kind: resourceType; NO_TYPE for a line that is no resource.
-        patient: ``Patient/id`` of the record that it belongs to; None where it belongs to nobody, or names nobody of this export.
+        patient: ``Patient/id`` of the record that it belongs to, or what a Patient without an id is called; None where it belongs
+            to nobody, or names nobody of this export.
         name: ``Type/id``; None without an id.
     """
 
@@ -83,6 +86,10 @@ def head_of(line: bytes) -> Head:
         return _by_hand(decode_json(line))
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise ValueError("not JSON") from None
+    if not _is_text(line):
+        raise ValueError("not JSON")
+    if found.resourceType == "Patient" and not found.id:
+        return _by_hand(decode_json(line))
     element = _ELEMENTS.get(found.resourceType)
     reference = getattr(found, element) if element is not None else None
     return _head(found.resourceType, found.id, reference.reference if reference is not None else None)
@@ -96,17 +103,31 @@ def diagnosis_of(line: bytes) -> Diagnosis | None:
         return _diagnosis_by_hand(line)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-    if found.resourceType != "Condition":
+    if found.resourceType != "Condition" or not _is_text(line):
         return None
     link = found.subject.reference if found.subject is not None else None
     return Diagnosis(_patient(link), _concept(found.code) if found.code is not None else Concept())
+
+
+def _is_text(line: bytes) -> bool:
+    """Whether its bytes are UTF-8, which narrow decoding does not look at in what it drops."""
+    if line.isascii():
+        return True
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _by_hand(value: Any) -> Head:
     if not isinstance(value, dict) or not isinstance(value.get("resourceType"), str):
         return Head(NO_TYPE, None, None)
     identity = value.get("id")
-    return _head(value["resourceType"], identity if isinstance(identity, str) else None, patient_link(value))
+    identity = identity if isinstance(identity, str) and identity else None
+    if value["resourceType"] == "Patient" and identity is None:
+        return Head("Patient", _made_up_name(Entry(value, None, "")), None)
+    return _head(value["resourceType"], identity, patient_link(value))
 
 
 def _head(kind: str, identity: str | None, link: str | None) -> Head:

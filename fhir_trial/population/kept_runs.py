@@ -19,7 +19,9 @@ from fhir_trial.trials.model import ResolvedTrial
 
 _ROWS = "rows.ndjson"
 _RUN = "run.json"
-_FOLDER_MODE = 0o700
+#: Where a run that may name nobody keeps its rounded report, and nothing else.
+COUNTS = "counts.json"
+FOLDER_MODE = 0o700
 _FILE_MODE = 0o600
 
 
@@ -28,6 +30,7 @@ class TrialAsked(msgspec.Struct, frozen=True):
 
     Attributes:
         definition: Digest of all that decides an answer besides the data.
+        timezone: IANA name.
     """
 
     id: str
@@ -35,6 +38,7 @@ class TrialAsked(msgspec.Struct, frozen=True):
     definition: str
     site: str | None
     settings: Mapping[str, str | int]
+    timezone: str | None = None
 
 
 class KeptRun(msgspec.Struct, frozen=True):
@@ -45,6 +49,7 @@ class KeptRun(msgspec.Struct, frozen=True):
         left_out: What could not be read or belonged to nobody, by reason.
         lost_types: Types of which some piece was lost that may be anybody's.
         rows: How many.
+        request: What the audit log calls this run; None where there is no store.
     """
 
     software: str
@@ -62,6 +67,19 @@ class KeptRun(msgspec.Struct, frozen=True):
     left_out: Mapping[str, int]
     lost_types: tuple[str, ...]
     rows: int
+    request: str | None = None
+
+
+def check_free(folder: Path) -> None:
+    """Whether a run can be kept there, asked before it begins.
+
+    Raises:
+        UsageError: The folder is no folder, or holds a run already.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UsageError("This is no folder: name another.", expression=str(folder))
+    if (folder / _RUN).exists() or (folder / COUNTS).exists():
+        raise UsageError("This folder holds a run already: name another.", expression=str(folder))
 
 
 def keep_run(folder: Path, run: KeptRun, rows: Sequence[Row] | Iterator[Row]) -> KeptRun:
@@ -70,23 +88,27 @@ def keep_run(folder: Path, run: KeptRun, rows: Sequence[Row] | Iterator[Row]) ->
     Raises:
         UsageError: The folder holds a run already, or cannot be written.
     """
-    if (folder / _RUN).exists():
-        raise UsageError("This folder holds a run already: name another.", expression=str(folder))
+    check_free(folder)
     try:
-        folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+        folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
         count = 0
         with os.fdopen(os.open(folder / _ROWS, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _FILE_MODE), "wb") as opened:
             for row in rows:
                 opened.write(msgspec.json.encode(row) + b"\n")
                 count += 1
         kept = msgspec.structs.replace(run, rows=count)
-        unfinished = folder / f".{_RUN}"
-        unfinished.touch(_FILE_MODE)
-        unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(kept), indent=1))
-        unfinished.rename(folder / _RUN)  # from now on it is a run
+        put_whole(folder / _RUN, kept)  # from now on it is a run
     except OSError as error:
         raise UsageError(f"The run cannot be kept: {error.strerror}.", expression=str(folder)) from None
     return kept
+
+
+def put_whole(path: Path, content: msgspec.Struct) -> None:
+    """Writes a file of JSON for its owner alone; it is there whole, or not at all."""
+    unfinished = path.with_name(f".{path.name}")
+    unfinished.touch(_FILE_MODE)
+    unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=1))
+    unfinished.rename(path)
 
 
 def read_run(folder: Path) -> KeptRun:
@@ -94,7 +116,10 @@ def read_run(folder: Path) -> KeptRun:
 
     Raises:
         SourceError: The folder holds none, or not a whole one.
+        UsageError: It holds counts alone.
     """
+    if (folder / COUNTS).exists():
+        raise UsageError("This run was on a basis that allows counts alone: nobody's row was kept.", expression=str(folder))
     try:
         return msgspec.json.decode((folder / _RUN).read_bytes(), type=KeptRun)
     except (OSError, msgspec.DecodeError):
@@ -119,7 +144,9 @@ def rows_of_run(folder: Path) -> Iterator[Row]:
         raise SourceError(f"The run has {run.rows} rows, and {count} are there.", expression=str(folder / _ROWS))
 
 
-def run_of(question: Question, found: Population, *, source: str, software: str, began: datetime) -> KeptRun:
+def run_of(
+    question: Question, found: Population, *, source: str, software: str, began: datetime, request: str | None = None
+) -> KeptRun:
     """What is kept of a run besides its rows, whose number is not known yet."""
     return KeptRun(
         software=software,
@@ -137,8 +164,9 @@ def run_of(question: Question, found: Population, *, source: str, software: str,
         left_out=dict(found.report.counts),
         lost_types=tuple(sorted(found.report.lost_types)),
         rows=0,
+        request=request,
     )
 
 
 def _asked(trial: ResolvedTrial) -> TrialAsked:
-    return TrialAsked(trial.trial.id, trial.trial.version, trial.digest, trial.site, dict(trial.settings))
+    return TrialAsked(trial.trial.id, trial.trial.version, trial.digest, trial.site, dict(trial.settings), str(trial.zone))

@@ -27,12 +27,14 @@ class Remarks:
         of_files: Number of a file -> gaps of those of whom something stands in it.
         of_all: Gaps of everybody.
         deleted: ``Type/id`` that the export says are gone.
+        is_whole: Nothing was lost that may be anybody's: a claim of completeness can hold (R12).
     """
 
     names: dict[int, str]
     of_files: dict[int, tuple[Claim, ...]] = field(default_factory=dict)
     of_all: tuple[Claim, ...] = ()
     deleted: frozenset[str] = frozenset()
+    is_whole: bool = True
 
 
 def remarks_of(folder: Folder, piles: Path, gathered: Iterable[Gathered], report: ReadReport) -> Remarks:
@@ -68,6 +70,7 @@ def remarks_of(folder: Folder, piles: Path, gathered: Iterable[Gathered], report
         },
         of_all=tuple(of_all),
         deleted=frozenset().union(*(document.deleted for document in everything)),
+        is_whole=not report.lost_types,
     )
 
 

@@ -38,6 +38,7 @@ class Row(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         overall: Value of ``verdict.model.Overall``.
         youngest, oldest: Completed years on the screening date; None if no birth date is readable.
         sex: "female", "male", or None.
+        people: Criteria that a person's answer counts for.
         inputs: ``screening.inputs.inputs_digest`` of what was read: equal for equal data.
     """
 
@@ -53,6 +54,7 @@ class Row(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     sex: str | None = None
     data_cutoff: date | None = None
     inputs: str = ""
+    people: tuple[str, ...] = ()
 
 
 def row_of(verdict: Verdict, record: PatientRecord, inputs: str = "") -> Row:
@@ -75,6 +77,7 @@ def row_of(verdict: Verdict, record: PatientRecord, inputs: str = "") -> Row:
         sex=person.sex.value if person.sex else None,
         data_cutoff=verdict.data_cutoff,
         inputs=inputs,
+        people=tuple(sorted(name for name, found in verdict.people.items() if not found.expired)),
     )
 
 

@@ -99,7 +99,7 @@ class Deciding:
             self.gate.admit(asked.key, asked.trial)  # the server took its time: somebody may have opted out
             if view.token != to.shown:
                 raise ConflictError("The patient's status has changed since it was shown: look again before deciding.")
-            if view.unsent is not None and view.unsent.status == to.status and not to.new_episode:
+            if view.unsent is not None and view.unsent.status == to.status and not (to.new_episode or view.differs):
                 _check_the_same(view.unsent, to)
                 return (self._sent(asked, view.unsent, view),)
             return (self._taken(asked, view, to, actor),)
@@ -162,7 +162,7 @@ class Deciding:
         except TemporaryServerError:
             return WriteResult("ResearchSubject", Action.WITHHELD, _NOT_YET)
         except FhirTrialError as error:
-            if not _may_have_arrived(error, witness):
+            if not _may_have_arrived(error, witness, is_sent_again=step == view.unsent):
                 self._refuse(step, error)
             raise
         return self._settle(step, written)
@@ -203,9 +203,14 @@ def _first_day(to: Decision, day: date) -> date:
     return to.since or day
 
 
-def _may_have_arrived(error: FhirTrialError, witness: StepWitness) -> bool:
-    """Whether a write that ended in an error is perhaps on the server: it was taken, or nobody could record whether it was."""
-    return isinstance(error, OutcomeUnrecordedError) or (witness.has_written and not isinstance(error, ConflictError))
+def _may_have_arrived(error: FhirTrialError, witness: StepWitness, *, is_sent_again: bool) -> bool:
+    """Whether a write that ended in an error is perhaps on the server: it was taken, or nobody could record whether it was.
+
+    A conflict says that this one was not taken; but an earlier one of the same step may have come late.
+    """
+    if isinstance(error, ConflictError):
+        return is_sent_again
+    return witness.has_written or isinstance(error, OutcomeUnrecordedError)
 
 
 def _after(view: View, before: Standing, to: Decision) -> Standing:

@@ -6,6 +6,7 @@ are the manifest: who must know whom it was about looks there.
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, cast
 from fhir_trial.audit import AuditAction
 from fhir_trial.config import Settings
 from fhir_trial.definitions.trial_files import load_trial
-from fhir_trial.errors import PatientNotFoundError, SourceError
+from fhir_trial.errors import SourceError
 from fhir_trial.population.asking import LEFT_OUT, Admits, Population, Question, Told, admit_all
 from fhir_trial.population.funnel import Funnels
 from fhir_trial.population.kept_counts import keep_counts
@@ -26,6 +27,7 @@ from fhir_trial.population.report import Report, report_of
 from fhir_trial.population.rows import Row
 from fhir_trial.population.screening import screened
 from fhir_trial.transport.connection import StoppedError
+from fhir_trial.trials.adjudication import Adjudicators
 from fhir_trial.trials.model import ResolvedTrial
 from fhir_trial.version import SOFTWARE
 from fhir_trial.wiring.clock import now
@@ -88,17 +90,41 @@ class HospitalDesk(TryingOut):
         return None
 
 
+class _AnswersOfAProcess:
+    """What people answered, as the store has it, for processes that begin as copies of this one: each has its own connection.
+
+    Args:
+        database: URL of the store.
+        server: FHIR base whose patients they are.
+    """
+
+    def __init__(self, database: str, kept: Kept, server: str) -> None:
+        self._database, self._kept = database, replace(kept, server=server)
+        self._process, self._book = os.getpid(), self._kept.answers
+
+    def about(self, patient: str, trial: ResolvedTrial) -> Adjudicators:
+        """For each criterion answered for this patient and this version of the trial, what becomes of it on a day."""
+        if self._process != os.getpid():
+            from fhir_trial.store import open_store
+
+            own = replace(self._kept, engine=open_store(self._database))
+            self._process, self._book = os.getpid(), own.answers
+        return self._book.about(patient, trial)
+
+
 class RecordingDesk(Desk, HospitalDesk):
     """With a store.
 
     Args:
         server: FHIR base whose patients they are; None where nobody said it, and the register is empty.
         who: Name of the person, as they or the operating system give it.
+        database: URL of the store.
     """
 
-    def __init__(self, kept: Kept, server: str | None, who: str) -> None:
+    def __init__(self, kept: Kept, server: str | None, who: str, database: str) -> None:
         super().__init__(kept, server, who)
         self.request = self._request
+        self.answers = _AnswersOfAProcess(database, kept, server) if server is not None else None
 
     def admits(self) -> Admits:
         entries = [entry for entry in self._kept.opt_outs.all() if entry.lifted_at is None]
@@ -150,13 +176,14 @@ def open_hospital_desk(settings: Settings, who: str, of_server: str | None) -> H
         UsageError: A name is unknown; or there are opt-outs, and nobody says whose patients they are.
     """
     kept = open_kept(settings)
-    if kept is None:
+    if kept is None or settings.database is None:
         return HospitalDesk()
-    return RecordingDesk(kept, settings.url_of(of_server) if of_server is not None else kept.server, who)
+    server = settings.url_of(of_server) if of_server is not None else kept.server
+    return RecordingDesk(kept, server, who, settings.database)
 
 
 def screen_folder(folder: Path, question: Question, desk: HospitalDesk, keep: Path, told: Told, *, counting: bool) -> Screened:
-    """Screens a folder of NDJSON, and keeps the run.
+    """Screens a folder of NDJSON, and keeps the run; one without any patient is not kept.
 
     Args:
         keep: Folder to keep it in: rows and what they rest on or, when counting, a rounded report alone.
@@ -167,7 +194,6 @@ def screen_folder(folder: Path, question: Question, desk: HospitalDesk, keep: Pa
         UsageError: A run is in that folder already, or nothing can be written there.
         NoBasisError: A basis has ended meanwhile.
         StoppedError: Somebody has stopped the site.
-        PatientNotFoundError: The folder holds no patient.
     """
     check_free(keep)
     if desk.halted is not None and desk.halted():
@@ -175,11 +201,11 @@ def screen_folder(folder: Path, question: Question, desk: HospitalDesk, keep: Pa
     began, counted = now(), Funnels(question.trials)
     asked = replace(question, admits=desk.admits())
     with desk.passing(question.trials, screening=True) as passing, screened(folder, asked, told) as (found, rows):
-        if not found.patients:
-            raise PatientNotFoundError("No patient is in the folder.")
         run = run_of(asked, found, source=str(folder), software=SOFTWARE, began=began, request=desk.request)
         through = counted.counted(passing(rows))
-        if counting:
+        if not found.patients:
+            report = report_of(run, counted.all, exact=not counting)
+        elif counting:
             deque(through, maxlen=0)
             report = report_of(run, counted.all, exact=False)
             keep_counts(keep, report)

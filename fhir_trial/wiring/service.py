@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from fhir_trial.audit import Actor, AuditAction, AuditLog, Journal, JsonLinesAudit, patient_key
 from fhir_trial.config import Settings
-from fhir_trial.errors import WriteRefusedError
+from fhir_trial.errors import ConflictError, WriteRefusedError
 from fhir_trial.screening.ports import AnswerBook
 from fhir_trial.sources.search_plan import observation_codes, trial_plan
 from fhir_trial.sources.server import ServerSource
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 WRITTEN_TYPES = ("Observation", "Provenance", "ResearchStudy", "ResearchSubject")
 
 _TO_COME = "Screened as of a day to come, about which nothing is known yet: nothing is written."
+_DOSED_BEFORE = "The first dose would lie before the screening: nothing is written."
 _FORGOTTEN = "A person has decided, and the FHIR server does not say so any more: the machine writes nothing, a person looks."
 
 
@@ -222,7 +223,7 @@ class ScreeningService:
     def _written(self, verdict: Verdict, trial: ResolvedTrial, steps: PatientSteps, *, write: bool) -> tuple[WriteResult, ...]:
         """What became of the verdict on the server; what stands there of earlier ones is read first, and that is a step too."""
         key = steps.event.patient or ""
-        held_back = _TO_COME if verdict.as_of > today(trial.zone) else self._keeping.held_back(key, trial)
+        held_back = _what_if(verdict, today(trial.zone)) or self._keeping.held_back(key, trial)
         if held_back is not None:
             return (WriteResult(verdict.patient, Action.WITHHELD, held_back),)
         route = self._route(trial)
@@ -260,9 +261,19 @@ class ScreeningService:
         )
 
 
+def _what_if(verdict: Verdict, day: date) -> str | None:
+    """Why a verdict is no result to be written: it answers what would be, on days that are not those of a screening now."""
+    if verdict.as_of > day:
+        return _TO_COME
+    return _DOSED_BEFORE if verdict.first_dose is not None and verdict.first_dose < verdict.as_of else None
+
+
 def _has_forgotten(route: Route, patient: str, trial: ResolvedTrial, episode: int) -> bool:
     """Whether a decision that was written is there no more: a server set up anew, or restored from a day before (WB-01)."""
     if not isinstance(route, FhirRoute):
         return False
-    held = route.held(patient, trial, episode)
+    try:
+        held = route.held(patient, trial, episode)
+    except ConflictError:
+        return False  # there are several, which the machine leaves anyhow
     return held is None or held.enrolment == FLAGGED

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from fhir_trial.people.statuses import REOPENED, TRANSITIONS, Standing, Status
 from fhir_trial.writeback.codes import FLAGGED
@@ -14,6 +14,9 @@ from fhir_trial.writeback.standing import HeldSubject
 
 if TYPE_CHECKING:
     from fhir_trial.store import Step
+
+#: Codes of FHIR that we read, and write none of: what happens to a patient on study.
+_FINER: Final = {Status.ON_STUDY: ("on-study-intervention", "on-study-observation")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class View:
 
     @property
     def token(self) -> str:
-        """Stands for all that a decision rests on: whose it is, the last step, and the subject in its version (SEC-56)."""
+        """Stands for all that a decision rests on: whose it is, the last step, and the subject in its version."""
         held = (self.held.reference, self.held.version or "", self.held.enrolment or "") if self.held else ()
         parts = (*self.whose, str(self.step.number) if self.step else "", *held)
         return "st-" + hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
@@ -55,13 +58,12 @@ class View:
 
     @property
     def agrees(self) -> bool:
-        """Whether the server says just what is kept here."""
-        status = self.standing.status
-        return (
-            self.held is not None
-            and status is not None
-            and enrolment_code(status, is_registered=self.standing.is_registered) == self.held.enrolment
-        )
+        """Whether the server says what is kept here, in our words or in finer ones."""
+        status, is_registered = self.standing.status, self.standing.is_registered
+        if self.held is None or status is None:
+            return False
+        as_written = enrolment_code(status, is_registered=is_registered) == self.held.enrolment
+        return as_written or (status, is_registered) in meanings(self.held.enrolment)
 
     @property
     def differs(self) -> bool:
@@ -116,7 +118,9 @@ def meanings(enrolment: str | None) -> tuple[tuple[Status, bool], ...]:
         (status, is_registered)
         for status, codes in ENROLMENT_CODES.items()
         for is_registered in (False, True)
-        if codes[is_registered] == enrolment and status is not Status.POTENTIAL and _makes_sense(status, is_registered)
+        if enrolment in (codes[is_registered], *_FINER.get(status, ()))
+        and status is not Status.POTENTIAL
+        and _makes_sense(status, is_registered)
     )
 
 

@@ -9,6 +9,7 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,14 @@ from sqlalchemy.orm import Session
 from fhir_trial.audit import patient_key
 from fhir_trial.cli.main import main
 from fhir_trial.config import Settings
+from fhir_trial.people.answers import give_on
 from fhir_trial.people.bases import BasisKind
 from fhir_trial.people.opt_outs import OptOutKind
 from fhir_trial.population.kept_runs import read_run, rows_of_run
 from fhir_trial.sandbox import Sandbox
 from fhir_trial.store.tables import AuditRow
+from fhir_trial.trials.adjudication import Person, Says
+from fhir_trial.wiring.service import ScreeningService
 from tests.functional.stores import NOW, TREATMENT, TRIAL, kept, store_settings, with_basis
 
 pytestmark = pytest.mark.server
@@ -116,11 +120,27 @@ def screened(run: Run, export: Path, tmp_path: Path) -> Path:
     return tmp_path / "run"
 
 
+def an_answer(evidence: str) -> dict[str, Any]:
+    """Of a person, to a criterion of lvef-missing, as a line of a file."""
+    return {
+        "patient": "Patient/lvef-missing",
+        "trial": TRIAL,
+        "version": "seed1",
+        "criterion": "C7.6a",
+        "answer": "met",
+        "reason": "Seen on paper.",
+        "by": {"issuer": "https://login.example.invalid", "subject": "u1", "name": "Mei Lin"},
+        "at": "2026-03-02T14:30:00+01:00",
+        "evidence": evidence,
+    }
+
+
 @pytest.mark.parametrize("processes", [1, 2])
 @pytest.mark.parametrize("complete", [(), ("--complete",)], ids=["usual", "complete"])
 def test_a_hospital_gets_the_answers_that_screen_gives(
     run: Run, export: Path, tmp_path: Path, processes: int, complete: tuple[str, ...]
 ) -> None:
+    # BULK-58
     ended = run(
         *("hospital", "screen", export, "--keep", tmp_path / "run", "--everyone", "--processes", processes), *complete, *AS_OF
     )
@@ -140,7 +160,7 @@ def test_a_hospital_gets_the_answers_that_screen_gives(
 
 
 def test_what_is_claimed_complete_and_is_not_is_taken_as_screen_takes_it(run: Run, export: Path, tmp_path: Path) -> None:
-    # BULK-38: a line that nobody can read may have been anybody's.
+    # BULK-34, R12: a line that nobody can read may have been anybody's.
     with (export / "Condition.ndjson").open("a") as opened:
         opened.write("{\n")
 
@@ -189,6 +209,7 @@ def test_several_trials_are_answered_from_one_reading(run: Run, export: Path, tm
     [
         ("empty", 1, "No NDJSON is in this folder"),
         ("nobody", 3, "No patient is in the folder"),
+        ("nobody, line", 3, "unreadable lines (1)"),
         ("line", 1, "unreadable lines (1)"),
         ("kept", 2, "holds a run already"),
         ("trial", 2, "Unknown trial"),
@@ -200,14 +221,14 @@ def test_each_end_has_its_status(run: Run, export: Path, tmp_path: Path, spoil: 
     if spoil == "empty":
         folder = tmp_path / "empty"
         folder.mkdir()
-    elif spoil == "nobody":
+    if "nobody" in spoil:
         (export / "Patient.ndjson").unlink()
-    elif spoil == "line":
+    if "line" in spoil:
         with (export / "Observation.ndjson").open("a") as opened:
             opened.write('{"resourceType": \n')
-    elif spoil == "kept":
+    if spoil == "kept":
         run("hospital", "screen", export, "--keep", tmp_path / "run", *AS_OF)
-    else:
+    if spoil == "trial":
         trial = "nct00000000"
 
     ended = run("hospital", "screen", folder, "--keep", tmp_path / "run", "--trial", trial, *AS_OF)
@@ -297,11 +318,40 @@ def test_a_run_of_a_trial_that_is_defined_otherwise_now_is_not_reported(run: Run
     assert "defined otherwise" in ended.err
 
 
+def test_a_run_with_a_site_its_zone_and_settings_is_reported_under_them(run: Run, export: Path, tmp_path: Path) -> None:
+    more = ("--site", "bailuhe", "--timezone", "Asia/Shanghai", "--set", "sledai_days=20")
+    assert run("hospital", "screen", export, "--keep", tmp_path / "run", *more, *AS_OF).status == 0
+
+    ended = run("hospital", "report", tmp_path / "run", "--format", "json")
+
+    assert ended.status == 0
+    assert read_run(tmp_path / "run").trials[0].timezone == "Asia/Shanghai"
+
+
 def test_candidates_of_a_run_of_several_trials_need_its_name(run: Run, export: Path, tmp_path: Path) -> None:
     run("hospital", "screen", export, "--keep", tmp_path / "run", "--trial", TRIAL, "--trial", "nct05471050", *AS_OF)
 
     assert run("hospital", "candidates", tmp_path / "run").status == 2
     assert run("hospital", "candidates", tmp_path / "run", "--trial", TRIAL).table[0]["patient"] == LINA
+
+
+def test_people_s_answers_of_a_file_count(run: Run, export: Path, tmp_path: Path) -> None:
+    # VER-10: with 2 processes as with `screen`.
+    answers = tmp_path / "answers.jsonl"
+    run("hospital", "screen", export, "--keep", tmp_path / "plain", "--processes", 2, *AS_OF)
+    (plain,) = (row for row in rows_of_run(tmp_path / "plain") if row.patient == "Patient/lvef-missing")
+    (computed,) = (one.evidence for one in plain.answers if one.criterion == "C7.6a")
+    answers.write_text(json.dumps(an_answer(computed)) + "\n")
+
+    run("hospital", "screen", export, "--keep", tmp_path / "run", "--answers", answers, "--processes", 2, *AS_OF)
+
+    (row,) = (row for row in rows_of_run(tmp_path / "run") if row.patient == "Patient/lvef-missing")
+    assert row.people == ("C7.6a",)
+    assert {one.criterion: one.outcome for one in row.answers}["C7.6a"] == "met"
+    changed = run("hospital", "changes", tmp_path / "plain", tmp_path / "run", "--format", "csv").table
+    assert {(line["patient"], line["cause"]) for line in changed} == {("Patient/lvef-missing", "person")}
+    log = run("hospital", "report", tmp_path / "run", "--format", "sear-csv").table
+    assert {line["answered_by_people"] for line in log} == {"", "C7.6a"}
 
 
 # --- with a store ---
@@ -363,6 +413,29 @@ def test_who_opts_out_after_a_run_is_not_handed_over_any_more(settings: Settings
     assert exact["trials"][0]["overall"]["potentially-eligible"] == "0"
     log = run("hospital", "report", tmp_path / "run", "--format", "sear-csv").table
     assert len(log) == len(STORIES) - 1
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_people_s_answers_of_the_store_count_as_they_do_for_screen(
+    settings: Settings, fhir: Sandbox, run: Run, export: Path, tmp_path: Path, processes: int
+) -> None:
+    # VER-10
+    assert not fhir.load(ROOT / "sample_bundles" / "lina-potentially-eligible.json").refused
+    service = ScreeningService(with_basis(settings))
+    first = service.screen(LINA, TRIAL, as_of=date(2026, 3, 2), first_dose=None, write=False, request="r")
+    store, criterion = kept(settings), "C9"
+    shown = store.screenings.shown(first.id or "")
+    assert shown is not None
+    person = Person("https://login.example.invalid", "u1", "Mei Lin")
+    store.answers.give(first.id or "", give_on(shown, criterion, Says.MET, by=person, at=NOW, reason="On paper."))
+
+    run("hospital", "screen", export, "--keep", tmp_path / "run", "--processes", processes, *AS_OF)
+    verdicts = map(json.loads, run("screen", export, "--format", "ndjson", *AS_OF).out.splitlines())
+
+    (row,) = (row for row in rows_of_run(tmp_path / "run") if row.patient == LINA)
+    (verdict,) = (verdict for verdict in verdicts if verdict["patient"] == LINA)
+    assert row.people == (criterion,)
+    assert {one.criterion: one.outcome for one in row.answers} == {one["id"]: one["answer"] for one in verdict["criteria"]}
 
 
 def test_a_log_names_patients_by_our_key_where_there_is_one(settings: Settings, run: Run, export: Path, tmp_path: Path) -> None:
