@@ -19,8 +19,8 @@ TRIALS := $(wildcard mappings/trials/*)
 CORE := fhir_trial/logic.py,fhir_trial/times.py,fhir_trial/quantities.py,fhir_trial/terminology/*,fhir_trial/records/*,fhir_trial/facts/*,$\
 	fhir_trial/scores/*,fhir_trial/criteria/*,fhir_trial/trials/*,fhir_trial/verdict/*,fhir_trial/screening/*
 
-.PHONY: help setup demo torture test check style types layers dependencies security unit coverage-gate trials bench bench-server wheel \
-	skips fuzz mutants lock mappings java java-if-possible clean
+.PHONY: help setup demo torture test check style types layers dependencies security unit coverage-gate trials bench bench-server \
+	bench-memory same-answers wheel skips fuzz mutants lock mappings java java-if-possible clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -105,6 +105,12 @@ bench: $(READY)  ## screening one patient of 300 resources, as a ratio to decodi
 
 bench-server: $(READY)  ## screening 500 patients from a server, as a ratio to a bare loop of the same requests (limit 1.5: not met yet)
 	$(BIN)/python -m benchmarks.screen_server
+
+bench-memory: $(READY)  ## memory of bulk screening at 1, 2 and 4 times the patients (limit 150 MiB, within a tenth of each other)
+	$(BIN)/python -m benchmarks.hospital_memory
+
+same-answers: $(READY)  ## a population at once against one patient at a time, 2,000 patients in every form of JSON (long; not part of CI)
+	$(BIN)/python -m benchmarks.same_answers --patients 2000
 
 skips: unit  ## names the tests that did not run
 	$(BIN)/python scripts/skips.py build/junit.xml

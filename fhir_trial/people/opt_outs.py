@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from enum import StrEnum
 
-from fhir_trial.errors import FhirTrialError, UsageError
+from fhir_trial.errors import FhirTrialError
 
 
 class OptOutKind(StrEnum):
@@ -44,18 +44,6 @@ def check_not_opted_out(kind: OptOutKind | None) -> None:
     """
     if kind is not None:
         raise OptedOutError(kind)
-
-
-def opt_out_kind(word: str) -> OptOutKind:
-    """The kind of that name.
-
-    Raises:
-        UsageError: There is none; the sentence names those there are.
-    """
-    try:
-        return OptOutKind(word)
-    except ValueError:
-        raise UsageError(f"Unknown kind of opt-out '{word}'. Expected one of: {', '.join(OptOutKind)}.") from None
 
 
 def first_of(kinds: Collection[OptOutKind]) -> OptOutKind | None:

@@ -31,11 +31,6 @@ class Status(StrEnum):
     WITHDRAWN = "withdrawn"
     DECEASED = "deceased"
 
-    @property
-    def is_final(self) -> bool:
-        """Whether nothing follows within the episode."""
-        return not TRANSITIONS[self]
-
 
 class By(StrEnum):
     """Who takes a step."""

@@ -126,7 +126,7 @@ def by_condition(server: FhirServer, disease: Disease) -> Iterator[str]:
                 f"{error.message} Not every server searches diagnoses across patients: "
                 "name the patients by Group/ID, List/ID or a file instead."
             ) from None
-        _is_whole(found, "Condition search")
+        check_whole(found, "Condition search", "the candidates")
         yield from subjects(found.matches, disease, server)
 
 
@@ -235,29 +235,44 @@ class _Members:
     def _searched(self, reference: str) -> set[str]:
         """Members of a Group that keeps them to itself, page by page."""
         try:
-            found = self._server.search("Patient", [("_has:Group:member:_id", reference.split("/")[1])])
+            found = _members(self._server, reference.split("/")[1])
         except (NotAuthorisedError, RestrictedError, StoppedError):
             raise
         except FatalServerError:
             self._remark("Group: it lists no members, and the server does not search by membership.")
             return set()
-        if found.ignored:
+        if found.ignored or self._finds_anybody("nobodys-group"):
             self._remark("Group: it lists no members, and the server ignores a search by membership.")
             return set()
-        _is_whole(found, "Group members")
+        check_whole(found, "Group members", "the candidates")
         return {f"Patient/{patient['id']}" for patient in found.matches if isinstance(patient.get("id"), str)}
+
+    def _finds_anybody(self, group: str) -> bool:
+        """Nothing in a Patient tells its Groups, so the filter cannot be applied again here (DATA-06)."""
+        with self._server.likewise(most_pages=1) as one_page:
+            try:
+                return bool(_members(one_page, group).matches)
+            except StoppedError:
+                raise
+            except FatalServerError:  # it knows that there is none
+                return False
 
     def _remark(self, text: str) -> None:
         if text not in self.remarks:
             self.remarks.append(text)
 
 
-def _is_whole(found: Found, what: str) -> None:
+def _members(server: FhirServer, group: str) -> Found:
+    return server.search("Patient", [("_has:Group:member:_id", group)])
+
+
+def check_whole(found: Found, what: str, whom: str) -> None:
+    """ServerError when a search across patients did not bring everything: nobody knows who is missing."""
     failure: ServerError | None = found.failure
     if failure is not None:
         raise failure
     if not found.complete or any(issue.is_failure for issue in found.issues):
-        raise FatalServerError(f"{what}: the server cut its answer short; a part of the candidates is no list to go by.")
+        raise FatalServerError(f"{what}: the server cut its answer short; a part of {whom} is no list to go by.")
 
 
 def _asked_codes(value_set: ValueSet, signs: Signs) -> Iterator[Coding]:

@@ -10,11 +10,12 @@ from fhir_trial.criteria.needs import Needs
 from fhir_trial.errors import FatalServerError, PatientNotFoundError, ServerError
 from fhir_trial.records.model import Issue, LoadState
 from fhir_trial.screening.ports import RawPatient
+from fhir_trial.sources.candidates import check_whole
 from fhir_trial.sources.claims import worse
 from fhir_trial.sources.filters import answering
 from fhir_trial.sources.following import follow, local_reference, state_of
 from fhir_trial.sources.newest import replaces
-from fhir_trial.sources.patient_links import patient_link
+from fhir_trial.sources.patient_links import last_two, patient_link
 from fhir_trial.sources.report import ReadReport
 from fhir_trial.sources.search_plan import PlannedType, Search, patient_parameter, plan
 from fhir_trial.transport import FhirServer, Found, MovedError, NotAuthorisedError, NotFoundError, RestrictedError
@@ -22,6 +23,13 @@ from fhir_trial.transport.connection import StoppedError
 from fhir_trial.transport.scopes import allows
 
 Json = dict[str, Any]
+_NOT_THEIRS = "A resource filed under another record, or under none, was dropped."
+_ELSEWHERE = (
+    "A resource whose patient has the same id under another address was dropped. "
+    "If that address is the same server, add it to the setting 'aliases'."
+)
+#: Of a hospital's hundred thousand patients all of them would fill the memory.
+_SEARCHES_KEPT = 10_000
 
 
 class ServerSource:
@@ -33,7 +41,7 @@ class ServerSource:
 
     Attributes:
         report: What was dropped, and why.
-        searched: Every search sent for a patient and what came of it, with nothing of the patient; kept for ``server check``.
+        searched: The latest searches sent for patients and what came of them, with nothing of a patient; for ``server check``.
     """
 
     def __init__(self, server: FhirServer, patients: Sequence[str] = (), *, codes: Sequence[str] = ()) -> None:
@@ -69,8 +77,7 @@ class ServerSource:
     def _patient_resources(self) -> Iterator[Json]:
         if not self._asked:
             found = self._server.search("Patient", [])
-            if found.failure is not None:
-                raise found.failure
+            check_whole(found, "Patient search", "the patients")
             by_id = {f"Patient/{patient['id']}": patient for patient in found.matches if isinstance(patient.get("id"), str)}
             yield from (by_id[reference] for reference in sorted(by_id))
             return
@@ -100,6 +107,7 @@ class ServerSource:
         for planned in plan(needs, self._server.capabilities(), codes=self._codes).types:
             chart.fetch(planned)
         chart.follow()
+        del self.searched[:-_SEARCHES_KEPT]
         self.report.resources["Patient"] += 1
         return RawPatient(
             reference=f"Patient/{patient['id']}",
@@ -295,7 +303,9 @@ class _Fetch:
             return True
         self._report.count("wrong-patient" if link else "no-subject")
         kind = resource["resourceType"]
-        self._issue("wrong-patient", "error", kind, "A resource filed under another record, or under none, was dropped.")
+        self.states[kind] = worse(self.states.get(kind), LoadState.PARTIAL)  # the server took it for the patient's
+        is_elsewhere = link is not None and "://" in link and last_two(link) == self._reference
+        self._issue("wrong-patient", "error", kind, _ELSEWHERE if is_elsewhere else _NOT_THEIRS)
         return False
 
     def _keep(self, resource: Json) -> None:
@@ -303,6 +313,7 @@ class _Fetch:
         kind, identity = resource["resourceType"], resource.get("id")
         if not isinstance(identity, str):
             self._report.note("not-a-resource", kind, "A resource without id was dropped.")
+            self._state(kind, LoadState.PARTIAL, "A resource without id was dropped.")
             return
         name = f"{kind}/{identity}"
         if name not in self.resources:

@@ -1,4 +1,6 @@
-"""The steps of a patient's status in a trial: the machine's flag and people's decisions, in order, none obscured (SEC-08, WB-26).
+"""The steps of a patient's status in a trial: people's decisions, in order, none obscured (SEC-08, WB-26).
+
+The machine's own flag is no step: it stands in the outbox and on the server.
 
 A step is committed before anything is written to the server, and afterwards told what became of it there. What the server
 refused stays in the history and counts no more.
@@ -23,6 +25,7 @@ from fhir_trial.store.sealing import Keyring
 from fhir_trial.store.tables import StepRow
 
 _LONGEST_NOTE = 1000
+_OVERTAKEN = "A later step was written in its place."
 
 
 class StepState(StrEnum):
@@ -204,6 +207,8 @@ class StoreSteps:
             row.reference = reference or row.reference
             row.subject_version = version or row.subject_version
             row.settled_at = at if state is not StepState.DECIDED else None
+            if state is StepState.WRITTEN:
+                self._overtake(session, row, at)
 
     def open(self, key: str | None = None) -> list[Step]:
         """Steps of which is not known what the server did with them, oldest first: of one patient, or of all."""
@@ -214,6 +219,13 @@ class StoreSteps:
     def of_patient(self, key: str, trial: str) -> list[Step]:
         """Every step, oldest first, those refused as well."""
         return list(self._steps(StepRow.patient == key, StepRow.trial == trial))
+
+    def _overtake(self, session: Session, row: StepRow, at: datetime) -> None:
+        """What had not arrived before a later step did, never will: it is kept here alone."""
+        same = (StepRow.tenant == self._tenant, StepRow.patient == row.patient, StepRow.trial == row.trial)
+        earlier = select(StepRow).where(*same, StepRow.number < row.number, StepRow.state == StepState.DECIDED.value)
+        for one in session.scalars(earlier):
+            one.state, one.note, one.settled_at = StepState.KEPT.value, _OVERTAKEN, at
 
     def _steps(self, *conditions: ColumnElement[bool]) -> Iterator[Step]:
         found = select(StepRow).where(StepRow.tenant == self._tenant, *conditions).order_by(StepRow.number)

@@ -256,7 +256,7 @@ class AnswerRow(Base):
 
 
 class StepRow(Base):
-    """A step of a patient's status in a trial: the machine's flag, or a person's decision (WB-26).
+    """A step of a patient's status in a trial: a person's decision (WB-26).
 
     Never changed, but for what became of it on the server (SEC-08).
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
@@ -17,7 +17,7 @@ def decode_json(content: bytes) -> Any:
     """Any JSON value; ValueError with no piece of the content in its words."""
     try:
         return _DECODER.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, InvalidOperation):
         raise ValueError("not JSON") from None
 
 

@@ -44,6 +44,8 @@ def read_capabilities(statement: Mapping[str, Any]) -> Capabilities:
     conditional: set[str] = set()
     versioned: set[str] = set()
     for rest in _dicts(statement.get("rest")):
+        if rest.get("mode") == "client":  # what it asks of other servers
+            continue
         system |= _words(rest.get("interaction"), "code")
         for resource in _dicts(rest.get("resource")):
             resource_type = resource.get("type")

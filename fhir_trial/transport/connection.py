@@ -7,25 +7,27 @@ request like any other: it asks the kill switch, takes its turn, and brings a to
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from http.cookiejar import DefaultCookiePolicy
-from time import sleep, time
+from time import monotonic, sleep, time
 from typing import Any
 from urllib.parse import urlencode
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError, SSLError
 
 from fhir_trial.errors import FatalServerError, TemporaryServerError
 from fhir_trial.transport.access import BackendServices, Bearer, Open
 from fhir_trial.transport.bodies import Json, decode_json, encode_json
 from fhir_trial.transport.outcomes import issues_of
-from fhir_trial.transport.outgoing import Blank
+from fhir_trial.transport.outgoing import Blank, Unredirected
 from fhir_trial.transport.pace import pace_of
 from fhir_trial.transport.refusals import NotAuthorisedError, refusal
-from fhir_trial.transport.retries import RETRY_ON, TryAgain, seconds_asked, wait_before
+from fhir_trial.transport.retries import TryAgain, seconds_asked, wait_before
 from fhir_trial.transport.scopes import Scope
 from fhir_trial.transport.settings import ServerSettings
 from fhir_trial.transport.tokens import BackendToken, FileToken, TokenSource
@@ -33,10 +35,14 @@ from fhir_trial.transport.tokens import BackendToken, FileToken, TokenSource
 FHIR_JSON = "application/fhir+json"
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 UNAUTHORIZED = 401
+_PIECE = 65536
 _NO_ANSWER = (
     requests.Timeout,
     requests.ConnectionError,
     requests.exceptions.ChunkedEncodingError,
+    ProtocolError,
+    ReadTimeoutError,
+    SSLError,
 )
 
 # urllib3 tells of dropped connections with the path and query, which hold patient ids (SEC-27).
@@ -45,12 +51,13 @@ logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A successful answer. ``resource`` is None for an empty body; ``url`` is where it came from."""
+    """A successful answer. ``resource`` is None for an empty body; ``url`` is where it came from; ``size`` in bytes, unpacked."""
 
     status: int
     resource: Json | None
     headers: Mapping[str, str]
     url: str
+    size: int = 0
 
 
 class UnknownTokenError(NotAuthorisedError):
@@ -122,6 +129,66 @@ class Connection:
         except TryAgain as failed:
             raise failed.error from None
 
+    @contextmanager
+    def opened(
+        self, method: str, url: str, what: str, *, headers: Mapping[str, str], body: bytes | None = None, as_us: bool = True
+    ) -> Iterator[requests.Response]:
+        """One answer of any status, its body not yet read; a redirect is an answer. Never tried again, but for one 401 (BULK-02).
+
+        Args:
+            url: Under the server's base or an alias.
+            as_us: With our token.
+
+        Raises:
+            TryAgain: No answer.
+        """
+        tokens = self._tokens if as_us else None
+        token = None
+        if tokens is not None:
+            self._check_not_halted(what)
+            token = tokens.token()
+            with self._opened_as(token, method, url, what, headers=headers, body=body) as response:
+                if response.status_code != UNAUTHORIZED or not tokens.refused(token):
+                    yield response
+                    return
+            token = tokens.token()
+        with self._opened_as(token, method, url, what, headers=headers, body=body) as response:
+            yield response
+
+    @contextmanager
+    def opened_elsewhere(self, url: str, what: str, *, headers: Mapping[str, str]) -> Iterator[requests.Response]:
+        """A GET of a file on a host that is not the server: neither our token nor the vendor's headers go there (BULK-31)."""
+        blank = Blank(self._sign_ins, self._settings.base)
+        with self._sent(self._sign_ins, lambda: blank.filled("GET", url, headers=headers), what) as response:
+            yield response
+
+    @contextmanager
+    def _opened_as(
+        self, token: str | None, method: str, url: str, what: str, *, headers: Mapping[str, str], body: bytes | None
+    ) -> Iterator[requests.Response]:
+        sent = dict(headers) | ({"Authorization": f"Bearer {token}"} if token else {})
+        with (
+            self._pace.turn(),
+            self._sent(self._session, lambda: self._blank.filled(method, url, headers=sent, body=body), what) as response,
+        ):
+            yield response
+
+    @contextmanager
+    def _sent(
+        self, session: requests.Session, request: Callable[[], requests.PreparedRequest], what: str
+    ) -> Iterator[requests.Response]:
+        self._check_not_halted(what)
+        limits = (self._settings.connect_timeout, self._settings.export.read_timeout)
+        try:
+            response = session.send(request(), timeout=limits, stream=True, allow_redirects=False)
+        except _NO_ANSWER:
+            text = f"{what}: no answer from the server; is it running, and is the address right?"
+            raise TryAgain(TemporaryServerError(text)) from None
+        except requests.RequestException:
+            raise FatalServerError(f"{what}: the request could not be sent.") from None
+        with response:
+            yield response
+
     def _read(self, method: str, url: str, what: str, **kwargs: Any) -> Answer:
         """Tries again as often as the settings allow, a wait between two tries."""
         for number in range(1, self._settings.retries + 1):
@@ -176,6 +243,8 @@ class Connection:
                 raise TryAgain(TemporaryServerError(text)) from None
             except requests.RequestException:
                 raise FatalServerError(f"{what}: the request could not be sent.") from None
+            except HTTPError:
+                raise FatalServerError(f"{what}: the answer could not be unpacked.") from None
         if response.status_code == UNAUTHORIZED and token is not None:
             raise UnknownTokenError(f"{what}: the server answered 401; it did not accept our token.")
         return _judged(response, content, what)
@@ -185,12 +254,16 @@ class Connection:
             raise StoppedError(f"{what}: everything towards this server is stopped by the site's kill switch.")
 
     def _content(self, response: requests.Response, what: str) -> bytes:
+        """Piece by piece as they come: to wait for a whole piece would be to wait for a server that sends drop by drop."""
         pieces: list[bytes] = []
         size = 0
-        for piece in response.iter_content(65536):
+        latest = monotonic() + self._settings.longest_answer
+        while piece := response.raw.read1(_PIECE, decode_content=True):
             size += len(piece)
             if size > self._settings.largest_answer:
                 raise FatalServerError(f"{what}: the answer is larger than the setting 'largest_answer' allows.")
+            if monotonic() > latest:
+                raise TryAgain(TemporaryServerError(f"{what}: the answer takes longer than the setting 'longest_answer' allows."))
             pieces.append(piece)
         return b"".join(pieces)
 
@@ -198,15 +271,15 @@ class Connection:
 def _judged(response: requests.Response, content: bytes, what: str) -> Answer:
     resource = _resource(response, content, what)
     if 200 <= response.status_code < 300:
-        return Answer(response.status_code, resource, response.headers, response.url)
+        return Answer(response.status_code, resource, response.headers, response.url, len(content))
     error = refusal(what, response.status_code, issues_of(resource))
-    if isinstance(error, TemporaryServerError) and response.status_code in RETRY_ON:
+    if isinstance(error, TemporaryServerError):
         raise TryAgain(error, response.headers.get("Retry-After"))
     raise error
 
 
 def _session(settings: ServerSettings) -> requests.Session:
-    session = requests.Session()
+    session = Unredirected()
     session.trust_env = False  # a .netrc of this machine must not decide who we are to the hospital
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # one call must not colour the next
     session.headers.update({"Accept": FHIR_JSON, **dict(settings.headers)})

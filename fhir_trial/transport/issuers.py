@@ -13,15 +13,18 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from fhir_trial.errors import FatalServerError, ServerError, TemporaryServerError, UsageError
 from fhir_trial.transport.bodies import decode_json
+from fhir_trial.transport.outgoing import Unredirected
 from fhir_trial.transport.settings import LOOPBACK
 
 Key = Mapping[str, Any]
 
 _LARGEST = 1024 * 1024
 _LIMITS = (5.0, 10.0)  # seconds: to connect, to read
+_LONGEST = 20.0  # seconds, for all of it: everybody who signs in waits
 #: Seconds between two fetches when a key is not known.
 THROTTLE = 60.0
 #: Seconds between two tries as long as nothing was ever fetched.
@@ -121,19 +124,19 @@ def _safe(url: Any, error: Exception) -> str:
 
 def _document(url: str, what: str) -> Mapping[str, Any]:
     """A JSON object, at most 1 MiB; redirects are not followed."""
-    session = requests.Session()
+    session = Unredirected()
     session.trust_env = False
     try:
         with session.get(
             url, timeout=_LIMITS, stream=True, allow_redirects=False, headers={"Accept": "application/json"}
         ) as answer:
-            content = b""
-            for piece in answer.iter_content(65536):
+            content, latest = b"", time.monotonic() + _LONGEST
+            while piece := answer.raw.read1(65536, decode_content=True):
                 content += piece
-                if len(content) > _LARGEST:
-                    raise FatalServerError(f"{what}: larger than 1 MiB.")
+                if len(content) > _LARGEST or time.monotonic() > latest:
+                    raise FatalServerError(f"{what}: larger than 1 MiB, or slower than {_LONGEST:.0f} seconds.")
             status = answer.status_code
-    except requests.RequestException:
+    except (requests.RequestException, HTTPError):
         raise TemporaryServerError(f"{what}: no answer; is its address right?") from None
     finally:
         session.close()

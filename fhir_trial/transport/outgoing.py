@@ -17,6 +17,16 @@ _NO_HEADERS: Mapping[str, str] = {}
 _PLAIN_PATH = re.compile(r"/[A-Za-z0-9\-_/]*")
 
 
+class Unredirected(requests.Session):
+    """A session to which a redirect is an answer like any other.
+
+    Even when it does not follow one, ``Session`` parses where it leads and reads its body to the end, however long that is.
+    """
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        return None
+
+
 class Blank:
     """A request with everything that a session adds, and nothing else.
 

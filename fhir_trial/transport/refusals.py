@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from fhir_trial.errors import ConflictError, FatalServerError, ServerError, TemporaryServerError
 from fhir_trial.transport.outcomes import OutcomeIssue
+from fhir_trial.transport.retries import RETRY_ON
 
 
 class NotAuthorisedError(FatalServerError):
@@ -36,7 +37,6 @@ class NotSupportedError(FatalServerError):
     issue_type = "not-supported"
 
 
-_TEMPORARY = frozenset({408, 425, 429, 500, 502, 503, 504})
 _BY_STATUS: dict[int, tuple[type[ServerError], str]] = {
     401: (NotAuthorisedError, "did not accept our identity"),
     403: (NotAuthorisedError, "does not allow it: check the granted scopes"),
@@ -65,6 +65,6 @@ def refusal(what: str, status: int, issues: Sequence[OutcomeIssue]) -> ServerErr
     if status in _BY_STATUS:
         error, meaning = _BY_STATUS[status]
         return error(f"{said}; it {meaning}.")
-    if status in _TEMPORARY:
+    if status in RETRY_ON:
         return TemporaryServerError(f"{said}; try again later.")
     return FatalServerError(f"{said}.")

@@ -9,8 +9,8 @@ from email.utils import parsedate_to_datetime
 
 from fhir_trial.errors import ServerError
 
-#: Of the answers of a server, those after which another try may go well.
-RETRY_ON = frozenset({408, 429, 500, 502, 503, 504})
+#: Of the answers of a server, those after which another try may go well. Proxies have 5xx of their own; 501, 505 mean never.
+RETRY_ON = frozenset({408, 425, 429, *range(500, 600)} - {501, 505})
 
 _FIRST = 0.5
 _LONGEST_OF_OURS = 30.0

@@ -23,6 +23,7 @@ class Found:
         issues: What the server remarked.
         ignored: Names of parameters that it did not apply (DATA-05).
         failure: Why a later page is missing; None when every page was read.
+        has_blanks: Whether some entry held nothing: what was there did not come.
     """
 
     matches: tuple[Json, ...] = ()
@@ -30,24 +31,27 @@ class Found:
     issues: tuple[OutcomeIssue, ...] = ()
     ignored: frozenset[str] = frozenset()
     failure: ServerError | None = None
+    has_blanks: bool = False
 
     @property
     def complete(self) -> bool:
-        return self.failure is None and not any(issue.says_cut_short for issue in self.issues)
+        return self.failure is None and not self.has_blanks and not any(issue.says_cut_short for issue in self.issues)
 
 
 @dataclass(slots=True)
 class Page:
-    """One searchset Bundle, sorted by what its entries are."""
+    """One searchset Bundle, sorted by what its entries are; ``size`` in bytes, as it came."""
 
     matches: list[Json] = field(default_factory=list)
     included: list[Json] = field(default_factory=list)
     issues: list[OutcomeIssue] = field(default_factory=list)
     self_link: str | None = None
     next_link: str | None = None
+    size: int = 0
+    has_blanks: bool = False
 
 
-def read_page(resource: Json | None, resource_type: str, what: str) -> Page:
+def read_page(resource: Json | None, resource_type: str, what: str, size: int = 0) -> Page:
     """Reads a searchset; FatalServerError when the answer is no Bundle, be its status 200 (DATA-04)."""
     if resource is None or resource.get("resourceType") != "Bundle":
         issues = issues_of(resource)
@@ -55,7 +59,7 @@ def read_page(resource: Json | None, resource_type: str, what: str) -> Page:
             raise RestrictedError(f"{what}: the record is restricted.")
         codes = sorted({code for issue in issues for code in issue.codes})
         raise FatalServerError(f"{what}: the answer is no Bundle" + (f" ({', '.join(codes)})." if codes else "."))
-    page = Page()
+    page = Page(size=size)
     for entry in _dicts(resource.get("entry")):
         _sort_entry(entry, resource_type, page)
     for link in _dicts(resource.get("link")):
@@ -73,6 +77,7 @@ def _sort_entry(entry: Json, resource_type: str, page: Page) -> None:
     """By search.mode, or by type where the server leaves the mode out (DATA-03)."""
     resource = entry.get("resource")
     if not isinstance(resource, dict):
+        page.has_blanks = True
         return
     kind = resource.get("resourceType")
     if kind == "OperationOutcome":

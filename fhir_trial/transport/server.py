@@ -24,7 +24,8 @@ from fhir_trial.transport.settings import ServerSettings
 Parameters = Sequence[tuple[str, str]]
 
 _RESTARTS = 2
-_REFERENCE = re.compile(r"[A-Za-z]+/[A-Za-z0-9\-.]{1,64}")
+#: An id of dots alone leads out of the base.
+_REFERENCE = re.compile(r"[A-Za-z]+/(?!\.{1,2}$)[A-Za-z0-9\-.]{1,64}")
 _LOCATION = re.compile(r"([A-Za-z]+/[A-Za-z0-9\-.]{1,64})(?:/_history/([^/?#]+))?/?$")
 
 
@@ -135,7 +136,7 @@ class FhirServer:
         if if_none_exist is not None:
             headers["If-None-Exist"] = if_none_exist
         url = f"{self.base}/{resource_type}"
-        return _written(self._connection.write("POST", url, f"{resource_type} create", resource, headers))
+        return _written(self._connection.write("POST", url, f"{resource_type} create", resource, headers), resource_type)
 
     def update(self, resource: Json, *, if_match: str) -> Written:
         """PUT by id with If-Match, never without. ConflictError when the server holds another version (WB-14)."""
@@ -147,8 +148,8 @@ class FhirServer:
 
     def _put(self, resource: Json, headers: Mapping[str, str]) -> Written:
         resource_type, identity = str(resource["resourceType"]), str(resource["id"])
-        url = f"{self.base}/{resource_type}/{identity}"
-        return _written(self._connection.write("PUT", url, f"{resource_type} update", resource, dict(headers)))
+        url = f"{self.base}/{_named(f'{resource_type}/{identity}')}"
+        return _written(self._connection.write("PUT", url, f"{resource_type} update", resource, dict(headers)), resource_type)
 
     def operate(self, reference: str, operation: str, parameters: Json) -> None:
         """An operation on one resource, such as "$meta-delete"; its answer is not looked at.
@@ -160,7 +161,7 @@ class FhirServer:
             ServerError: The server does not offer it, or failed.
         """
         what = f"{reference.split('/', maxsplit=1)[0]} {operation}"
-        self._connection.write("POST", f"{self.base}/{reference}/{operation}", what, parameters, {})
+        self._connection.write("POST", f"{self.base}/{_named(reference)}/{operation}", what, parameters, {})
 
     def process(self, bundle: Json) -> Json:
         """POST of a batch or transaction Bundle to the base; each entry of the answer is judged by the caller (WB-19)."""
@@ -175,6 +176,7 @@ class FhirServer:
         page, current = first.page, first.url
         matches, included, issues = page.matches, page.included, page.issues
         seen = {current}
+        size, has_blanks = page.size, page.has_blanks
         failure = None
         while page.next_link is not None:
             try:
@@ -183,6 +185,9 @@ class FhirServer:
                     raise FatalServerError(f"{what}: its pages run in a circle, or exceed the setting 'most_pages'.")
                 seen.add(current)
                 page = self._next_page(current, resource_type, what)
+                size += page.size
+                if size > self.settings.largest_search:
+                    raise FatalServerError(f"{what}: its pages together are larger than the setting 'largest_search' allows.")
             except StoppedError:
                 raise
             except ServerError as error:
@@ -193,10 +198,12 @@ class FhirServer:
             matches += page.matches
             included += page.included
             issues += page.issues
-        return Found(tuple(matches), tuple(included), tuple(issues), first.ignored, failure)
+            has_blanks |= page.has_blanks
+        return Found(tuple(matches), tuple(included), tuple(issues), first.ignored, failure, has_blanks)
 
     def _next_page(self, url: str, resource_type: str, what: str) -> Page:
-        page = read_page(self._connection.get(url, what).resource, resource_type, what)
+        answer = self._connection.get(url, what)
+        page = read_page(answer.resource, resource_type, what, answer.size)
         if any(issue.says_expired for issue in page.issues):
             raise NotFoundError(f"{what}: the page is no longer there.")
         return page
@@ -210,7 +217,7 @@ class FhirServer:
         url = f"{self.base}/{resource_type}"
 
         def first(answer: Answer) -> _FirstPage:
-            page = read_page(answer.resource, resource_type, what)
+            page = read_page(answer.resource, resource_type, what, answer.size)
             return _FirstPage(page, answer.url, sent_names_missing(page.self_link, [name for name, _ in parameters]))
 
         if resource_type in self._post_refused or not self.capabilities().offers(resource_type, "search-type"):
@@ -228,10 +235,18 @@ class FhirServer:
         return first(answer)
 
 
-def _written(answer: Answer) -> Written:
-    resource = answer.resource if answer.resource and answer.resource["resourceType"] != "OperationOutcome" else None
+def _named(reference: str) -> str:
+    """``Type/id`` as it may stand in a URL of ours: ids come from the server, and our token goes there (SMART-45)."""
+    if not _REFERENCE.fullmatch(reference):
+        raise FatalServerError("The server names a resource by an id that FHIR does not allow: nothing was sent to it.")
+    return reference
+
+
+def _written(answer: Answer, resource_type: str) -> Written:
+    resource = answer.resource if answer.resource and answer.resource["resourceType"] == resource_type else None
     reference = version = None
-    if match := _LOCATION.search(answer.headers.get("Location", "")):
+    match = _LOCATION.search(answer.headers.get("Location", ""))
+    if match and match[1].startswith(f"{resource_type}/") and _REFERENCE.fullmatch(match[1]):
         reference, version = match.groups()
     if tag := re.search(r'"([^"]+)"', answer.headers.get("ETag", "")):
         version = tag[1]

@@ -18,6 +18,7 @@ from typing import Any
 
 from fhir_trial.errors import UsageError
 from fhir_trial.transport.access import Access, BackendServices, Bearer, Open
+from fhir_trial.transport.export_settings import ExportSettings
 from fhir_trial.transport.settings import ServerSettings
 
 #: Which keys each kind of access takes.
@@ -26,9 +27,16 @@ _ACCESS: Mapping[str, frozenset[str]] = {
     "bearer": frozenset({"token_file"}),
     "backend-services": frozenset({"client_id", "key_file", "algorithm", "kid", "token_url", "scopes"}),
 }
-_PLAIN = frozenset({"base", "aliases", "access", "requests_per_minute", "parallel", "headers", "ca_file"})
+_EXPORT = frozenset({"export_method", "export_days", "download_hosts", "parallel_downloads"})
+#: Whole numbers with the names and the defaults of the settings: what errors tell a site to raise.
+_LIMITS = frozenset({"page_size", "most_pages", "largest_answer", "largest_search", "longest_answer", "read_timeout"})
+_PLAIN = frozenset({"base", "aliases", "access", "requests_per_minute", "parallel", "headers", "ca_file"}) | _EXPORT | _LIMITS
 _SECRETS = frozenset({"token", "secret", "password", "key", "client_secret", "private_key"})
-_WANTED: Mapping[str, type] = {"requests_per_minute": int, "parallel": int, "headers": dict, "aliases": list, "scopes": list}
+_WANTED: Mapping[str, type] = {
+    **dict.fromkeys(("requests_per_minute", "parallel", "export_days", "parallel_downloads", *_LIMITS), int),
+    **dict.fromkeys(("aliases", "scopes", "download_hosts"), list),
+    "headers": dict,
+}
 
 
 def read_servers(path: Path) -> dict[str, ServerSettings]:
@@ -65,11 +73,22 @@ def _server(table: Any, where: str, folder: Path) -> ServerSettings:
             requests_per_minute=table.get("requests_per_minute"),
             headers=tuple(table.get("headers", {}).items()),
             ca_file=folder / table["ca_file"] if "ca_file" in table else None,
+            export=_export(table),
+            **{name: table[name] for name in _LIMITS if name in table},
         )
     except KeyError as error:
         raise UsageError(f"access = '{kind}' needs {error.args[0]}.", expression=where) from None
     except UsageError as error:
         raise UsageError(error.message, expression=where) from None
+
+
+def _export(table: Mapping[str, Any]) -> ExportSettings:
+    return ExportSettings(
+        method=table.get("export_method", "GET"),
+        download_hosts=tuple(table.get("download_hosts", ())),
+        parallel_downloads=table.get("parallel_downloads", 5),
+        longest_days=table.get("export_days", 30),
+    )
 
 
 def _access(kind: str, table: Mapping[str, Any], folder: Path) -> Access:

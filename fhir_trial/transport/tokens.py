@@ -15,13 +15,16 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 from joserfc import jwt
+from urllib3.exceptions import HTTPError
 
 from fhir_trial.errors import FatalServerError, TemporaryServerError, UsageError
 from fhir_trial.transport.access import BackendServices, Bearer
 from fhir_trial.transport.bodies import decode_json
 from fhir_trial.transport.keys import key_id, read_keys
 from fhir_trial.transport.refusals import NotAuthorisedError
+from fhir_trial.transport.retries import RETRY_ON
 from fhir_trial.transport.scopes import Scope, read_scopes
+from fhir_trial.transport.settings import LOOPBACK
 
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 #: Seconds. SMART allows five minutes at most; clocks differ (SMART-46).
@@ -30,9 +33,14 @@ ASSERTION_LIFE = 240
 MARGIN = 30.0
 #: Seconds a token is trusted whose answer does not say: the life that SMART recommends at most.
 _UNSAID = 300.0
+#: Seconds; one that is said to live longer is asked for again all the same.
+_LONGEST = 86_400.0
 _LARGEST = 1024 * 1024
+_LONGEST_ANSWER = 60.0
 _OWN_FAULT = 500
 _OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
+#: RFC 6750, section 2.1, as long as a header may be.
+_TOKEN = re.compile(r"[!-~]{1,16384}")
 _ERROR_CODE = re.compile(r"[a-z_]{1,40}")
 
 
@@ -124,7 +132,7 @@ class BackendToken:
         status, answer = self._exchange(self._url)
         if status >= _OWN_FAULT:
             status, answer = self._exchange(self._url)  # once more, and no more (SMART-41)
-        if status >= _OWN_FAULT:
+        if status >= _OWN_FAULT or status in RETRY_ON:
             raise TemporaryServerError(f"Token: the authorisation server answered {status}; try again later.")
         self._keep(status, answer)
 
@@ -132,6 +140,8 @@ class BackendToken:
         token = answer.get("access_token") if isinstance(answer, dict) else None
         if status != 200 or not isinstance(token, str) or not token:
             raise NotAuthorisedError(f"Token: the authorisation server refused ({_code(answer) or status}): {_ADVICE}")
+        if not _TOKEN.fullmatch(token) or str(answer.get("token_type", "bearer")).lower() != "bearer":
+            raise FatalServerError("Token: the authorisation server answered with a token_type or a token that is no bearer's.")
         self._token = token
         life = _seconds(answer.get("expires_in"))
         self._ends = time.monotonic() + max(life - MARGIN, life / 2)
@@ -171,7 +181,10 @@ class BackendToken:
             found = _oauth_uri(statement) if status == 200 else None
         if found is None:
             raise FatalServerError("Token: the server does not say where tokens are had: set token_url for it.")
-        return urljoin(f"{self._base}/", found)
+        try:
+            return urljoin(f"{self._base}/", found)
+        except ValueError:
+            raise FatalServerError("Token: what the server gives as its token endpoint is no address: set token_url.") from None
 
     def _send(self, method: str, url: str, form: dict[str, str] | None = None) -> tuple[int, Any]:
         limits = {"timeout": (5, 30), "stream": True, "allow_redirects": False}
@@ -180,7 +193,7 @@ class BackendToken:
             with self._session.request(method, url, data=form, headers=headers, **limits) as response:  # type: ignore[arg-type]
                 content = _bounded(response)
                 status = response.status_code
-        except requests.RequestException:
+        except (requests.RequestException, HTTPError):
             raise TemporaryServerError("Token: no answer from the authorisation server.") from None
         try:
             return status, decode_json(content)
@@ -189,16 +202,17 @@ class BackendToken:
 
 
 def _bounded(response: requests.Response) -> bytes:
-    """The body, as far as a token's answer may go."""
+    """The body, as far as a token's answer may go, and for as long: everybody who needs a token waits for it."""
     content = b""
-    for piece in response.iter_content(4096):
+    latest = time.monotonic() + _LONGEST_ANSWER
+    while piece := response.raw.read1(4096, decode_content=True):
         content += piece
-        if len(content) > _LARGEST:
+        if len(content) > _LARGEST or time.monotonic() > latest:
             raise FatalServerError("Token: the authorisation server's answer is far too long.")
     return content
 
 
-_ADVICE = "check client_id, the registered key and the scopes."
+_ADVICE = "check client_id, the registered key, the scopes, and the clock of this machine."
 
 
 def _code(answer: Any) -> str | None:
@@ -210,15 +224,15 @@ def _code(answer: Any) -> str | None:
 def _seconds(value: Any) -> float:
     """``expires_in``: a number, or one in a string, or nothing (SMART-23)."""
     try:
-        return max(1.0, float(value))
-    except (TypeError, ValueError):
+        return min(max(1.0, float(value)), _LONGEST)
+    except (TypeError, ValueError, OverflowError):
         return _UNSAID
 
 
 def _check_safe(url: str) -> None:
     parts = urlsplit(url)
-    loopback = parts.hostname in ("127.0.0.1", "::1", "localhost")
-    if parts.scheme != "https" and not (parts.scheme == "http" and loopback):
+    loopback = parts.scheme == "http" and parts.hostname in LOOPBACK
+    if not parts.hostname or (parts.scheme != "https" and not loopback):
         raise FatalServerError("Token: the token URL is not https, so no assertion is sent to it.")
 
 

@@ -50,7 +50,7 @@ def give_answer(asked: dict[str, Any]) -> dict[str, Any]:
 @blueprint.get("")
 @blueprint.arguments(AnswersAsked, location="query")
 @blueprint.response(200, AnswerList)
-@fails_with(blueprint, 400, 401, 403, 422, 429, 500, 501, 503)
+@fails_with(blueprint, 400, 401, 403, 404, 422, 429, 500, 501, 503)
 def list_answers(asked: dict[str, Any]) -> dict[str, Any]:
     """Every answer of people about a patient for a trial.
 

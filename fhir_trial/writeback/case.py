@@ -25,7 +25,7 @@ from fhir_trial.writeback.identifiers import (
     subject_system,
     subject_value,
 )
-from fhir_trial.writeback.lookup import AN_ERROR, Lookup, extension, is_error, latest, run_of, target_of
+from fhir_trial.writeback.lookup import AN_ERROR, Lookup, extension, has_died, is_error, latest, run_of, target_of
 from fhir_trial.writeback.observation import Run, eligibility_observation
 from fhir_trial.writeback.outbox import IntentState
 from fhir_trial.writeback.provenance import aimed_at, provenance
@@ -33,6 +33,8 @@ from fhir_trial.writeback.sending import Sender, WriteResult, found_by
 from fhir_trial.writeback.settings import Observations, WriteSettings
 from fhir_trial.writeback.shapes import research_study, research_subject
 from fhir_trial.writeback.transaction import in_one_transaction
+
+_DIED = "No subject is created for a patient who has died."
 
 
 @dataclass(slots=True)
@@ -101,7 +103,10 @@ class Case:
             return Decision(Action.UNCHANGED, "The study is there.", held=studies[0])
         if not self.settings.create_study:
             return Decision(Action.WITHHELD, "The study is not on the server, and the setting create_study is off.")
-        return Decision(Action.CREATED, "The study was not there.", research_study(self.trial, self._base))
+        wanted = research_study(self.trial, self._base)
+        if self._was_written("{system}|{value}".format(**wanted["identifier"][0])):
+            return Decision(Action.WITHHELD, "The study that was created here is not found again: a person must look.")
+        return Decision(Action.CREATED, "The study was not there.", wanted)
 
     def _about_subject(self, study: str) -> Decision:
         ours = self.lookup.own_subjects(self._subject_value)
@@ -128,20 +133,32 @@ class Case:
             written=written,
             when=self.verdict.as_of,
         )
-        if decision.resource is not None and enrolment_of(decision.resource) == FLAGGED and self._has_died():
-            return Decision(Action.WITHHELD, "No subject is created for a patient who has died.", held=decision.held)
+        is_flag = decision.resource is not None and enrolment_of(decision.resource) == FLAGGED
+        if is_flag and (reason := self._against_a_flag(study)) is not None:
+            return Decision(Action.WITHHELD, reason, held=decision.held)
         if decision.action is Action.CREATED and self._was_there():
             return Decision(Action.WITHHELD, "The subject that was created here is gone from the server: a person decides.")
         return decision
 
     def _was_there(self) -> bool:
         """Whether we have created it before: who deleted it did not want it (WB-01)."""
-        bases, server = self.settings.bases, self.sender.server.base
-        identifiers = (f"{subject_system(base)}|{self._subject_value}" for base in bases)
-        return any(self.sender.outbox.reference(self.settings.tenant, server, each) is not None for each in identifiers)
+        return any(self._was_written(f"{subject_system(base)}|{self._subject_value}") for base in self.settings.bases)
 
-    def _has_died(self) -> bool:
-        return DECEASED in self.verdict.blockers or self.lookup.has_died(self.verdict.patient)
+    def _was_written(self, identifier: str) -> bool:
+        """Whether a resource of this identifier is known to have been written, by this process or an earlier one."""
+        sender = self.sender
+        return sender.outbox.reference(self.settings.tenant, sender.server.base, identifier) is not None
+
+    def _against_a_flag(self, study: str) -> str | None:
+        """What the patient's record says now; the verdict may be older."""
+        if DECEASED in self.verdict.blockers:
+            return _DIED
+        patient = self.lookup.read(self.verdict.patient) or {}
+        if has_died(patient):
+            return _DIED
+        if any(self.lookup.subjects_of(earlier, study) for earlier in self.lookup.merged_into(patient)):
+            return "The patient has a subject under a record that was merged into this one: a person decides."
+        return None
 
     def _wanted_subject(self, study: str) -> Json:
         if self.sender.release is Release.R4:
@@ -153,7 +170,8 @@ class Case:
     def _about_observation(self, study: str) -> Decision:
         """The same content as the latest result writes nothing; other content replaces it; the earlier one keeps its status."""
         begin = runs_begin(self.settings.tenant, self._study_name, self.verdict.patient)
-        written = self.lookup.own_observations(self.verdict.patient, study, begin)
+        results = [(each, run_of(each, self.settings.bases)) for each in self.lookup.results_of(self.verdict.patient, study)]
+        written = [each for each, run in results if run is not None and run.startswith(begin)]  # another tenant's begin otherwise
         last, run = self._latest_run([each for each in written if not is_error(each)])
         if last is not None and run_of(last, self.settings.bases) == run:
             self.run = run
@@ -164,6 +182,8 @@ class Case:
         for wrong in written:
             if is_error(wrong) and run_of(wrong, self.settings.bases) == self.run:
                 return Decision(Action.WITHHELD, AN_ERROR, held=wrong)
+        if last is None and any(run is None for _, run in results):
+            return Decision(Action.WITHHELD, "Results stand there without their identifier: the server does not keep it.")
         decision = Decision(
             Action.CREATED,
             "A new result." if last is None else "The result has changed.",

@@ -6,7 +6,6 @@ Source: FHIR R4 and R5 DocumentReference.
 from __future__ import annotations
 
 import base64
-import threading
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -18,6 +17,7 @@ from fhir_trial.verdict.overall import DECEASED
 from fhir_trial.writeback.codes import LOINC, Release, origin_tag, release_of
 from fhir_trial.writeback.decisions import Action, Decision, is_listed
 from fhir_trial.writeback.identifiers import note_system, run_value, runs_begin, study_identifier
+from fhir_trial.writeback.locks import lock_of
 from fhir_trial.writeback.lookup import AN_ERROR, Lookup, identifiers_of, is_error, target_of
 from fhir_trial.writeback.memory_outbox import MemoryOutbox
 from fhir_trial.writeback.obstacles import obstacle_to_writing
@@ -48,7 +48,7 @@ class DocumentNote:
         self._outbox = outbox or MemoryOutbox()
         self._lookup = Lookup(server, settings.bases)
         self._refused: dict[str, str] = {}
-        self._lock = threading.Lock()
+        self._lock = lock_of(server.base)
         self._has_resumed = False
 
     @property
@@ -89,12 +89,17 @@ class DocumentNote:
 
     def _about_note(self, verdict: Verdict, trial: ResolvedTrial, now: datetime, release: Release) -> Decision:
         study = study_identifier(trial).value
-        written = self._own_notes(verdict.patient, study)
+        systems = [note_system(base) for base in self._settings.bases]
+        notes = self._lookup.notes_of(verdict.patient, systems, _description(study))
+        begin = _as_note(runs_begin(self._settings.tenant, study, verdict.patient))  # another tenant's begin otherwise
+        written = [each for each in notes if (self._value_of(each) or "").startswith(begin)]
         last = _newest([each for each in written if not is_error(each)])
         if last is None and not is_listed(verdict.overall, self._settings):
             return Decision(Action.WITHHELD, "No note is begun for a patient who is not on the list.")
         if last is None and (DECEASED in verdict.blockers or self._lookup.has_died(verdict.patient)):
             return Decision(Action.WITHHELD, "No note is begun for a patient who has died.")
+        if last is None and any(self._value_of(each) is None for each in notes):
+            return Decision(Action.WITHHELD, "A note stands there without its identifier: the server does not keep it.")
         earlier = None if last is None else _replaced_by(last)
         before = next((each for each in written if f"DocumentReference/{each['id']}" == earlier), None)
         if last is not None and self._value_of(last) == self._value(study, verdict, trial, self._value_of(before)):
@@ -119,15 +124,9 @@ class DocumentNote:
             "type": {"coding": [{"system": LOINC, "code": self._settings.note_code}], "text": TITLE},
             "subject": {"reference": verdict.patient},
             "date": issued_now(now),
-            "description": f"{TITLE}: {study_identifier(trial).value}",
+            "description": _description(study_identifier(trial).value),
             "content": [{"attachment": _attachment(note_text(verdict, trial, self._software))}],
         }
-
-    def _own_notes(self, patient: str, study: str) -> list[Json]:
-        """The tenant's, about the study; those entered in error too."""
-        begin = _as_note(runs_begin(self._settings.tenant, study, patient))
-        notes = self._lookup.notes_of(patient, [note_system(base) for base in self._settings.bases])
-        return [each for each in notes if (self._value_of(each) or "").startswith(begin)]
 
     def _value_of(self, note: Json | None) -> str | None:
         systems = {note_system(base) for base in self._settings.bases}
@@ -153,6 +152,10 @@ def _lines(verdict: Verdict, trial: ResolvedTrial, software: str) -> Iterator[st
         yield f"- {criterion.id} {criterion.title or criterion.text}: {outcome} ({neutral(answer.reason, verdict)})"
     for text in verdict.not_evaluated:
         yield f"- Not evaluated: {text}"
+
+
+def _description(study: str) -> str:
+    return f"{TITLE}: {study}"
 
 
 def _as_note(run: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from fhir_trial.errors import FatalServerError
 from fhir_trial.transport import FhirServer, Json, NotFoundError
@@ -13,6 +13,13 @@ from fhir_trial.writeback.identifiers import run_system, subject_system
 
 #: Said of content that a person has called an error.
 AN_ERROR = "A person called this result entered in error: it is not written again."
+
+#: Said of a subject whose patient has another server's address.
+ELSEWHERE = (
+    "The subject names its patient by an address that is not this server's: it may be another hospital's. "
+    "If that address is the same server, add it to the setting 'aliases'."
+)
+_SCREENING = "eligibility-screening"
 
 
 class Lookup:
@@ -57,38 +64,50 @@ class Lookup:
 
     def has_died(self, patient: str) -> bool:
         """Whether the server's record says so now; the verdict may be older."""
-        held = self.read(patient) or {}
-        return held.get("deceasedBoolean") is True or "deceasedDateTime" in held
+        return has_died(self.read(patient) or {})
 
-    def own_observations(self, patient: str, study: str, begin: str) -> list[Json]:
-        """Our eligibility Observations of the patient for the study, those entered in error too.
+    def merged_into(self, patient: Json) -> list[str]:
+        """``Patient/id`` of the records that this one replaced, as far as they are of this server (DATA-45)."""
+        links = patient.get("link")
+        others = [
+            link.get("other")
+            for link in (links if isinstance(links, list) else ())
+            if isinstance(link, dict) and link.get("type") == "replaces"
+        ]
+        return [name for other in others if not self.is_elsewhere(other) and (name := target_of(other)) is not None]
 
-        Args:
-            begin: How our runs begin; another tenant's begin otherwise.
-        """
-        codes = ",".join(f"{screening_system(base)}|eligibility-screening" for base in self._bases)
+    def results_of(self, patient: str, study: str) -> list[Json]:
+        """Eligibility Observations of the patient for the study, anybody's, those entered in error too."""
+        systems = [screening_system(base) for base in self._bases]
+        codes = ",".join(f"{system}|{_SCREENING}" for system in systems)
         matches = self._all("Observation", [("patient", patient.split("/")[1]), ("code", codes)])
         return [
             observation
             for observation in matches
-            if (run_of(observation, self._bases) or "").startswith(begin)
+            if (run_of(observation, self._bases) is not None or _has_code(observation.get("code"), systems))
             and names(observation.get("subject"), patient)
             and names(extension(observation, RESEARCH_STUDY_EXTENSION), study)
         ]
+
+    def is_elsewhere(self, reference: object) -> bool:
+        """Whether a Reference names something by an address that is not this server's: the same id is another there (DATA-47)."""
+        value = reference.get("reference") if isinstance(reference, dict) else None
+        ours = (self._server.base, *self._server.settings.aliases)
+        return isinstance(value, str) and "://" in value and not any(value.startswith(f"{base}/") for base in ours)
 
     def provenances_of(self, reference: str) -> list[Json]:
         """Those that name the resource as target: Provenance has no identifier."""
         matches = self._all("Provenance", [("target", reference)])
         return [each for each in matches if any(names(target, reference) for target in _references(each.get("target")))]
 
-    def notes_of(self, patient: str, systems: Iterable[str]) -> list[Json]:
-        """The patient's DocumentReferences with an identifier of one of the systems, those entered in error too."""
+    def notes_of(self, patient: str, systems: Iterable[str], description: str) -> list[Json]:
+        """The patient's DocumentReferences with an identifier of one of the systems, or our description without it."""
         wanted = set(systems)
         return [
             each
             for each in self._all("DocumentReference", [("patient", patient.split("/")[1])])
             if names(each.get("subject"), patient)
-            and not wanted.isdisjoint(identifier.system for identifier in identifiers_of(each))
+            and (each.get("description") == description or any(one.system in wanted for one in identifiers_of(each)))
         ]
 
     def by_identifier(self, resource_type: str, identifier: Identifier) -> list[Json]:
@@ -100,8 +119,10 @@ class Lookup:
         found = self._server.search(resource_type, parameters)
         if found.failure is not None:
             raise found.failure
-        if not found.complete:
-            raise FatalServerError(f"{resource_type} search: the answer was cut short, so nothing is written on its strength.")
+        if not found.complete or any(issue.is_failure or issue.says_restricted for issue in found.issues):
+            raise FatalServerError(
+                f"{resource_type} search: the answer was cut short or withholds something, so nothing is written on its strength."
+            )
         return [resource for resource in found.matches if isinstance(resource.get("id"), str)]
 
     def read(self, reference: str) -> Json | None:
@@ -110,6 +131,11 @@ class Lookup:
             return self._server.read(reference)
         except NotFoundError:
             return None
+
+
+def has_died(patient: Json) -> bool:
+    """Whether a Patient is said to be dead."""
+    return patient.get("deceasedBoolean") is True or "deceasedDateTime" in patient
 
 
 def is_error(resource: Json) -> bool:
@@ -156,6 +182,12 @@ def target_of(reference: object) -> str | None:
 def names(reference: object, target: str) -> bool:
     """Whether a Reference names ``Type/id``."""
     return target_of(reference) == target
+
+
+def _has_code(concept: object, systems: Collection[str]) -> bool:
+    codings = concept.get("coding") if isinstance(concept, dict) else None
+    dicts = [each for each in (codings if isinstance(codings, list) else ()) if isinstance(each, dict)]
+    return any(each.get("code") == _SCREENING and each.get("system") in systems for each in dicts)
 
 
 def _references(value: object) -> list[object]:

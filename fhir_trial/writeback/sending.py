@@ -19,6 +19,7 @@ from fhir_trial.writeback.checking import checked
 from fhir_trial.writeback.codes import Release
 from fhir_trial.writeback.decisions import Action, Decision, version_of
 from fhir_trial.writeback.enrolment import enrolment_of
+from fhir_trial.writeback.lookup import identifiers_of
 from fhir_trial.writeback.marks import marks_on, take_off
 from fhir_trial.writeback.outbox import Intent, IntentState, Outbox
 from fhir_trial.writeback.reconciling import Reconciler, Settled, is_persons, persons_key
@@ -28,6 +29,7 @@ Witness = Callable[[str, str, str], None]
 
 STOPPED = "Writing is stopped for this site."
 _MARKED = "The server keeps the mark of a computed result on it; it is a person's all the same."
+_NEVER_FOUND = "it would not be found again, and be written twice."
 _UNMARK = "$meta-delete"
 
 
@@ -237,14 +239,18 @@ class Sender:
     def _confirmed(self, decision: Decision, number: int, intent: Intent, written: Written) -> WriteResult:
         """Reads back what was written and compares (WB-07, WB-23)."""
         try:
-            held = self.server.read(written.reference or self.reconciler.place(intent))
+            name = written.reference or self.reconciler.place(intent)
+            held = self.server.read(name)
         except NotFoundError:
             raise FatalServerError(f"{intent.kind}: the server took it, but does not show it.") from None
-        name = f"{intent.kind}/{held['id']}"
+        if f"{intent.kind}/{held.get('id')}" != name:
+            raise FatalServerError(f"{intent.kind}: the server took it, but shows another in its place.")
         if decision.action is Action.CREATED and not written.created:
             self.mark(number, IntentState.SUPERSEDED, "It was there already.")
             return WriteResult(name, Action.UNCHANGED, "Another run wrote it at the same moment.", by_another=True)
         missing = sorted(set(lost(intent.body, held, intent.kind)))
+        if not set(identifiers_of(intent.body)) <= set(identifiers_of(held)):
+            self.refused[f"create {intent.kind}"] = f"The server does not keep the identifier of a {intent.kind}: {_NEVER_FOUND}"
         reason = decision.reason
         if self.errand.by_person and not self._is_unmarked(held, name):
             reason = f"{reason} {_MARKED}"

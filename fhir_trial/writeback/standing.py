@@ -9,9 +9,9 @@ from fhir_trial.errors import ConflictError
 from fhir_trial.transport import FhirServer, Json
 from fhir_trial.trials.model import Identifier, ResolvedTrial
 from fhir_trial.writeback.decisions import version_of
-from fhir_trial.writeback.enrolment import enrolment_of
+from fhir_trial.writeback.enrolment import enrolment_of, patient_of
 from fhir_trial.writeback.identifiers import study_identifier, study_system, subject_value
-from fhir_trial.writeback.lookup import Lookup
+from fhir_trial.writeback.lookup import ELSEWHERE, Lookup
 from fhir_trial.writeback.settings import WriteSettings
 
 
@@ -46,7 +46,7 @@ def held_subject(
         patient: ``Patient/id``.
 
     Raises:
-        ConflictError: Several, none of them ours: a person must tidy up in the EHR.
+        ConflictError: Several, none of them ours: a person must tidy up in the EHR. Or its patient has another server's address.
         ServerError: The server failed.
     """
     lookup = Lookup(server, settings.bases)
@@ -59,4 +59,6 @@ def held_subject(
     found = ours or ([] if episode > 1 else there)
     if len(found) > 1:
         raise ConflictError("Several ResearchSubjects of this patient are on the server: tidy up there, then look again.")
+    if found and lookup.is_elsewhere(patient_of(found[0])):
+        raise ConflictError(ELSEWHERE)
     return HeldSubject(f"ResearchSubject/{found[0]['id']}", version_of(found[0]), enrolment_of(found[0])) if found else None

@@ -6,7 +6,6 @@ Source: FHIR R4 RESTful API; WB-01 to WB-16, WB-23 to WB-28.
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -27,7 +26,8 @@ from fhir_trial.writeback.enrolment import (
     research_subject_r5,
 )
 from fhir_trial.writeback.identifiers import study_identifier, subject_system, subject_value
-from fhir_trial.writeback.lookup import Lookup, names
+from fhir_trial.writeback.locks import lock_of
+from fhir_trial.writeback.lookup import ELSEWHERE, Lookup, names
 from fhir_trial.writeback.marks import without_marks
 from fhir_trial.writeback.memory_outbox import MemoryOutbox
 from fhir_trial.writeback.obstacles import obstacle_to_writing
@@ -63,14 +63,6 @@ class PersonsDecision:
 
 
 _APPEARED = "A subject has appeared since none was shown: look again before deciding."
-_LOCKS: dict[str, threading.Lock] = {}
-_LOCKS_LOCK = threading.Lock()
-
-
-def _lock_of(base: str) -> threading.Lock:
-    """One for all writers to a server in this process: conditional creates in parallel are not atomic everywhere."""
-    with _LOCKS_LOCK:
-        return _LOCKS.setdefault(base, threading.Lock())
 
 
 class Writer:
@@ -95,7 +87,7 @@ class Writer:
         self._refused: dict[str, str] = {}
         self._owed: dict[str, int] = {}
         self._has_resumed = False
-        self._lock = _lock_of(server.base)
+        self._lock = lock_of(server.base)
 
     @property
     def refused(self) -> dict[str, str]:
@@ -210,6 +202,8 @@ class Writer:
         held = self._lookup.read(reference)
         if held is None or not (names(patient_of(held), decision.patient) and names(held.get("study"), study)):
             raise ConflictError("The subject that was shown is not there any more: look again before deciding.")
+        if self._lookup.is_elsewhere(patient_of(held)):
+            raise ConflictError(ELSEWHERE)
         if version_of(held) is None:
             raise WriteRefusedError("The server names no versions, so nobody can tell whether the subject changed meanwhile.")
         if version_of(held) != version:

@@ -13,6 +13,7 @@ from werkzeug.test import TestResponse
 
 from fhir_trial.audit import patient_key
 from fhir_trial.config import Settings
+from fhir_trial.people.opt_outs import OptOutKind
 from fhir_trial.sandbox import Sandbox
 from fhir_trial.transport import FhirServer, Json
 from fhir_trial.web import create_app
@@ -48,8 +49,8 @@ class Clinic:
         bearer = {"Authorization": f"Bearer {token(claims(int(time.time())))}"}
         return self.asking.open(path, method=method, json=body, headers=bearer)
 
-    def screened(self, as_of: str = AS_OF) -> Json:
-        answer = self.ask("POST", "/api/screenings", {"patient": self.patient, "trial": TRIAL, "as_of": as_of})
+    def screened(self, **days: str) -> Json:
+        answer = self.ask("POST", "/api/screenings", {"patient": self.patient, "trial": TRIAL, "as_of": AS_OF} | days)
         assert answer.status_code == 200, answer.text
         return dict(answer.get_json())
 
@@ -71,3 +72,7 @@ class Clinic:
         (subject,) = self.subjects()
         with FhirServer(self.settings.server_url) as server:
             server.update({**subject, "status": status}, if_match=subject["meta"]["versionId"])
+
+
+def opt_out(settings: Settings, key: str) -> None:
+    kept(settings).opt_outs.record(key, None, OptOutKind.OBJECTION, by="dr-li", at=NOW)

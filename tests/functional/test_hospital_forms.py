@@ -6,6 +6,7 @@ of blocks and of parts. `python -m benchmarks.same_answers --patients 2000` scre
 
 from __future__ import annotations
 
+import gzip
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 
 from benchmarks.chart import AS_OF
 from benchmarks.comparing import TRIALS, at_once, expected_candidates, one_at_a_time, only
-from benchmarks.generate import FORMS, Hospital, rewrite, truth_of, write_hospital
+from benchmarks.generate import FORMS, TRUTH, Hospital, rewrite, truth_of, write_hospital
 from fhir_trial import load_trial
 from fhir_trial.population import blocks, folder
 from fhir_trial.population.asking import Question
@@ -45,6 +46,13 @@ def trials() -> list[ResolvedTrial]:
 def hospital(folder: Path, trials: list[ResolvedTrial], what: Hospital) -> Screened:
     write_hospital(folder, what)
     return Screened(folder, one_at_a_time(folder, trials)[1])
+
+
+def lines_in(path: Path) -> int:
+    if path.name == TRUTH:
+        return 0
+    content = path.read_bytes()
+    return (gzip.decompress(content) if path.suffix == ".gz" else content).count(b"\n")
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +93,7 @@ def test_everybody_gets_their_own_answers_while_each_line_crosses_borders(
     assert digest_of(rows) == digest_of(small.rows)
     assert rows == small.rows  # what was read as well
     assert population.candidates is None
+    assert population.lines == sum(map(lines_in, here.glob("*.ndjson*")))
 
 
 @pytest.mark.parametrize(("form", "processes"), [("plain", 1), ("shuffled", 2)])

@@ -14,17 +14,15 @@ import structlog
 from fhir_trial.audit import OutcomeUnrecordedError, patient_key
 from fhir_trial.config import Settings
 from fhir_trial.errors import FatalServerError, TemporaryServerError
-from fhir_trial.people.opt_outs import OptOutKind
 from fhir_trial.sandbox import Sandbox
-from fhir_trial.store import chain
 from fhir_trial.transport import FhirServer, Json
 from fhir_trial.wiring.deciding import Deciding
 from fhir_trial.wiring.keeping import Keeping
 from fhir_trial.writeback import WriteBack
 from fhir_trial.writeback.routes import FhirRoute
 from fhir_trial.writeback.sending import Sender
-from tests.functional.clinics import AS_OF, SIGNING_IN, Clinic, issuer_keys
-from tests.functional.stores import NOW, TRIAL, kept, store_settings, with_basis
+from tests.functional.clinics import AS_OF, SIGNING_IN, Clinic, issuer_keys, opt_out
+from tests.functional.stores import TRIAL, kept, store_settings, with_basis
 
 pytestmark = pytest.mark.server
 
@@ -54,108 +52,6 @@ def clinic(settings: Settings, jane: str) -> Clinic:
     return Clinic(settings, jane)
 
 
-def audited(clinic: Clinic) -> list[Json]:
-    """Every event of the tenant, oldest first."""
-    return [row.fields() for row in chain.lines(kept(clinic.settings).engine, clinic.settings.tenant)]
-
-
-def since(clinic: Clinic, before: int) -> list[tuple[str, str]]:
-    return [(event["action"], event["outcome"]) for event in audited(clinic)[before:]]
-
-
-def opt_out(settings: Settings, key: str) -> None:
-    kept(settings).opt_outs.record(key, None, OptOutKind.OBJECTION, by="dr-li", at=NOW)
-
-
-class TestLooking:
-    def test_a_standing_is_audited_where_nothing_is_written_back_too(self, settings: Settings, jane: str) -> None:
-        """SEC-02: it shows what people wrote about the patient."""
-        clinic = Clinic(replace(settings, write_back=WriteBack.OFF), jane)
-        clinic.screened()
-        clinic.decided("contacted")
-        before = len(audited(clinic))
-
-        clinic.standing()
-
-        assert since(clinic, before) == [("view-screening", "begun"), ("view-screening", "done")]
-        assert audited(clinic)[-1]["patient"] == clinic.key
-
-    def test_each_look_is_audited_before_anything_is_shown(self, clinic: Clinic) -> None:
-        """SEC-02, SEC-03."""
-        first = clinic.screened()
-        looks = {
-            f"/api/screenings/{first['id']}": "view-screening",
-            f"/api/patients/{clinic.key}/screenings": "list-screenings",
-            f"/api/answers?patient={clinic.key}&trial={TRIAL}": "view-screening",
-            f"/api/patients/{clinic.key}/standing?trial={TRIAL}": "view-screening",
-        }
-        for path, action in looks.items():
-            before = len(audited(clinic))
-
-            assert clinic.ask("GET", path).status_code == 200
-
-            events = audited(clinic)[before:]
-            begun, done = events[0], events[-1]
-            assert [(each["action"], each["outcome"]) for each in (begun, done)] == [(action, "begun"), (action, "done")], path
-            assert {each["patient"] for each in events} == {clinic.key}
-            assert (begun["subject"], begun["role"]) == ("u1", "coordinator")
-
-    def test_each_answer_is_audited_and_an_override_as_one_and_neither_says_what(self, clinic: Clinic) -> None:
-        """SEC-02, SEC-03, SEC-51: what people write about a patient does not stand in the audit log."""
-        first = clinic.screened()
-        criteria = first["verdict"]["criteria"]
-        decided = next(one for one in criteria if one["answer"] in ("met", "not-met"))
-        left_open = next(one for one in criteria if one["answer"] in ("unknown", "needs-clinician"))
-        other = "met" if decided["answer"] == "not-met" else "not-met"
-        before = len(audited(clinic))
-
-        for name, says in ((left_open["id"], "met"), (decided["id"], other)):
-            body = {"screening": first["id"], "criterion": name, "answer": says, "reason": "Plantedreason."}
-            assert clinic.ask("POST", "/api/answers", body).status_code == 201
-
-        assert since(clinic, before) == [
-            ("answer", "begun"),
-            ("answer", "done"),
-            ("override", "begun"),
-            ("override", "done"),
-        ]
-        assert "Plantedreason" not in str(audited(clinic))
-
-    def test_a_screening_is_a_step_around_all_that_is_read_and_written(self, clinic: Clinic) -> None:
-        """SEC-02, SEC-05: each intent before its outcome, and none left open."""
-        clinic.screened()
-
-        events = [(each["action"], each.get("target"), each["outcome"]) for each in audited(clinic)]
-        assert events[:4] == [
-            ("screen", None, "begun"),
-            ("read-patient", "Patient", "begun"),
-            ("read-patient", "Patient", "done"),
-            ("screen", None, "done"),
-        ]
-        assert ("create", "ResearchSubject", "begun") in events
-        assert chain.inspect(kept(clinic.settings).engine, clinic.settings.tenant).unfinished == ()
-
-    def test_a_list_says_by_which_role_somebody_looked(self, clinic: Clinic) -> None:
-        """SEC-03."""
-        clinic.screened()
-
-        clinic.ask("GET", f"/api/patients/{clinic.key}/screenings")
-
-        last = audited(clinic)[-1]
-        assert (last["action"], last["role"]) == ("list-screenings", "coordinator")
-
-    def test_a_refusal_for_an_opt_out_stands_in_the_audit_log(self, clinic: Clinic) -> None:
-        """SEC-36."""
-        clinic.screened()
-        shown = clinic.standing()["shown"]
-        opt_out(clinic.settings, clinic.key)
-        before = len(audited(clinic))
-        decision = {"patient": clinic.key, "trial": TRIAL, "status": "contacted", "reason": "Spoken with.", "shown": shown}
-
-        assert clinic.ask("POST", "/api/decisions", decision).status_code == 403
-        assert since(clinic, before) == [("decide", "begun"), ("decide", "failed")]
-
-
 class TestPeopleDecide:
     @pytest.mark.parametrize("server_has", [None, "potential-candidate"])
     def test_what_a_person_decided_stands_where_the_server_knows_it_no_more(self, clinic: Clinic, server_has: str | None) -> None:
@@ -170,17 +66,18 @@ class TestPeopleDecide:
         assert [result["action"] for result in written] == ["withheld"]
         assert [subject["status"] for subject in clinic.subjects()] == [server_has] * (server_has is not None)
 
-    def test_as_of_a_day_to_come_nothing_is_written(self, clinic: Clinic) -> None:
-        """WB-01: what would be if nothing changed until then is no result; it would take back a flag."""
+    @pytest.mark.parametrize("days", [{"as_of": "2150-01-01"}, {"first_dose": "1950-01-01"}])
+    def test_for_days_that_are_no_days_of_a_screening_now_nothing_is_written(self, clinic: Clinic, days: dict[str, str]) -> None:
+        """WB-01: what would be is no result; it would take back a flag."""
         clinic.screened()
 
-        written = clinic.screened(as_of="2150-01-01")["written"]
+        written = clinic.screened(**days)["written"]
 
         assert [result["action"] for result in written] == ["withheld"]
         assert [subject["status"] for subject in clinic.subjects()] == ["potential-candidate"]
 
     def test_what_was_shown_of_one_patient_is_no_ground_to_decide_about_another(self, settings: Settings, jane: str) -> None:
-        """SEC-56: neither has a subject or a step, so that nothing else tells them apart."""
+        """WB-14: neither has a subject or a step, so that nothing else tells them apart."""
         quiet = replace(settings, write_back=WriteBack.OFF)
         clinic, other = Clinic(quiet, jane), Clinic(quiet, "Patient/adult")
         clinic.screened()
@@ -198,7 +95,7 @@ class TestPeopleDecide:
         assert clinic.standing()["history"] == []
 
     def test_decisions_kept_while_nothing_was_written_are_no_change_in_the_ehr(self, settings: Settings, jane: str) -> None:
-        """WB-38: two steps that never left are on their way, and are not to be taken back."""
+        """WB-14: two steps that never left are on their way, and are not to be taken back."""
         loud = Clinic(settings, jane)
         loud.screened()
         loud.decided("contacted")
@@ -211,7 +108,7 @@ class TestPeopleDecide:
         assert (seen["status"], seen["on_server"], seen["differs"]) == ("withdrawn", "candidate", False)
 
     def test_a_flag_that_the_machine_took_back_is_no_screen_failure_that_a_person_must_record(self, clinic: Clinic) -> None:
-        """WB-26, WB-38: nobody in the EHR has said anything."""
+        """WB-26: nobody in the EHR has said anything."""
         clinic.screened()
         clinic.screened(as_of=TOO_OLD)
 
@@ -223,7 +120,7 @@ class TestPeopleDecide:
         assert [subject["status"] for subject in clinic.subjects()] == ["candidate"]
 
     def test_what_a_person_made_ineligible_after_the_machine_did_is_taken_over(self, clinic: Clinic) -> None:
-        """WB-38: a later version is somebody's."""
+        """WB-14: a later version is somebody's."""
         clinic.screened()
         clinic.screened(as_of=TOO_OLD)
         clinic.set_on_server("ineligible")
@@ -249,6 +146,22 @@ class TestPeopleDecide:
         assert (other.status_code, same.status_code) == (422, 200)
         (step,) = clinic.standing()["history"]
         assert (step["reason_code"], step["state"]) == ("too-far", "written")
+
+    def test_a_decision_that_did_not_arrive_does_not_overwrite_what_the_ehr_says_meanwhile(
+        self, clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """WB-14: sent again, it would undo what somebody has set there since."""
+        clinic.screened()
+        with monkeypatch.context() as away:
+            away.setattr(FhirRoute, "decide", no_answer)
+            clinic.decided("contacted")
+        clinic.set_on_server("on-study")
+        assert clinic.standing()["possible"] == ["on-study"]
+
+        again = clinic.decided("contacted")
+
+        assert again.status_code == 422
+        assert [subject["status"] for subject in clinic.subjects()] == ["on-study"]
 
     def test_an_opt_out_while_a_decision_waits_stops_it(self, clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
         """SEC-36: before every write."""
@@ -306,6 +219,28 @@ class TestAWriteWhoseEndIsNotRecorded:
         assert (seen["status"], seen["on_server"], seen["differs"]) == ("contacted", "candidate", False)
         assert [step["state"] for step in seen["history"]] == ["written"]
 
+    def test_what_arrives_late_while_it_is_sent_again_is_not_called_refused(
+        self, clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """WB-04: the first request reaches the server after all, and the second one finds another version."""
+        clinic.screened()
+        with monkeypatch.context() as away:
+            away.setattr(FhirRoute, "decide", no_answer)
+            clinic.decided("contacted")
+        decide = FhirRoute.decide
+
+        def after_the_first(self: FhirRoute, *asked: Any, **how: Any) -> Any:
+            clinic.set_on_server("candidate")
+            return decide(self, *asked, **how)
+
+        with monkeypatch.context() as late:
+            late.setattr(FhirRoute, "decide", after_the_first)
+            again = clinic.decided("contacted")
+
+        seen = clinic.standing()
+        assert (again.status_code, seen["status"], seen["differs"]) == (409, "contacted", False)
+        assert [step["state"] for step in seen["history"]] == ["written"]
+
 
 class TestMergedRecords:
     def test_an_opt_out_of_a_record_that_was_merged_into_another_counts_for_that_one(
@@ -325,6 +260,22 @@ class TestMergedRecords:
         assert clinic.subjects() == []
 
 
+class TestAWriteThatIsRefused:
+    def test_the_decision_does_not_count_and_stays_in_the_history(self, clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
+        """SEC-08, WB-03: the server said no, and took nothing."""
+        clinic.screened()
+        with monkeypatch.context() as refusing:
+            refusing.setattr(FhirServer, "update", refused)
+            answer = clinic.decided("contacted")
+
+        seen = clinic.standing()
+
+        assert answer.status_code == 502
+        assert (seen["status"], seen["on_server"], seen["differs"]) == ("potential", "potential-candidate", False)
+        assert [(step["status"], step["state"]) for step in seen["history"]] == [("contacted", "refused")]
+        assert clinic.decided("contacted").status_code == 200
+
+
 def restored(clinic: Clinic, subject: Json, status: str | None) -> None:
     """The subject as a server has it that was restored: not at all, or in its first version, under whatever id."""
     base = clinic.settings.server_url
@@ -336,6 +287,10 @@ def restored(clinic: Clinic, subject: Json, status: str | None) -> None:
 
 def no_answer(*_: Any, **__: Any) -> Any:
     raise TemporaryServerError("No answer.")
+
+
+def refused(*_: Any, **__: Any) -> Any:
+    raise FatalServerError("ResearchSubject update: the server answered 422.")
 
 
 def audit_fails(monkeypatch: pytest.MonkeyPatch, action: str, outcome: str) -> None:

@@ -2,8 +2,7 @@
 
 import pytest
 
-from fhir_trial.errors import UsageError
-from fhir_trial.people.opt_outs import OptedOutError, OptOutKind, check_not_opted_out, first_of, opt_out_kind
+from fhir_trial.people.opt_outs import OptedOutError, OptOutKind, check_not_opted_out, first_of
 
 
 def test_who_is_not_on_the_register_may_be_screened() -> None:
@@ -26,9 +25,3 @@ def test_of_several_kinds_the_withdrawal_of_consent_is_named_before_an_objection
     assert first_of(set(OptOutKind)) is OptOutKind.CONSENT_WITHDRAWN
     assert first_of({OptOutKind.NO_CONTACT, OptOutKind.OBJECTION}) is OptOutKind.OBJECTION
     assert first_of(set()) is None
-
-
-def test_an_unknown_kind_is_refused_with_those_there_are() -> None:
-    assert opt_out_kind("objection") is OptOutKind.OBJECTION
-    with pytest.raises(UsageError, match="consent-withdrawn, objection, no-contact"):
-        opt_out_kind("nay")

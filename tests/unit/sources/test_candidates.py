@@ -9,6 +9,7 @@ import pytest
 import responses
 from hypothesis import given
 from hypothesis import strategies as st
+from responses import matchers
 
 from fhir_trial.definitions.trial_files import load_trial
 from fhir_trial.errors import FatalServerError, SourceError, UsageError
@@ -158,7 +159,10 @@ def test_a_group_that_keeps_its_members_to_itself_is_searched_page_by_page(
     """DATA-01."""
     http.get(f"{BASE}/Group/g1", json={"resourceType": "Group", "id": "g1", "quantity": 2})
     one, two = ({"resourceType": "Patient", "id": name} for name in ("p1", "p2"))
-    http.post(f"{BASE}/Patient/_search", json=bundle(one, next_link=f"{BASE}/Patient?page=2"))
+    asked = {"_has:Group:member:_id": "g1", "_count": "200"}
+    first = bundle(one, next_link=f"{BASE}/Patient?page=2")
+    http.post(f"{BASE}/Patient/_search", json=first, match=[matchers.urlencoded_params_matcher(asked)])
+    http.post(f"{BASE}/Patient/_search", json=bundle())
     http.get(f"{BASE}/Patient?page=2", json=bundle(two))
 
     assert find_candidates(server, ["Group/g1"], [trial]).patients == ("Patient/p1", "Patient/p2")

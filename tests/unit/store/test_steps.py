@@ -191,6 +191,20 @@ def test_what_became_of_a_step_is_said_once(steps: StoreSteps) -> None:
     assert (kept.state, kept.note, kept.settled) == (StepState.WRITTEN, "Written.", LATER)
 
 
+def test_what_never_arrived_is_overtaken_by_a_later_step_that_did(steps: StoreSteps) -> None:
+    """WB-03, SEC-08: it stays in the history, and nobody waits for it any more."""
+    first, second = go(steps, Status.CONTACTED), go(steps, Status.CONSENTED)
+    assert steps.open() == [first, second]
+
+    steps.settle(second.number, StepState.WRITTEN, at=LATER)
+
+    assert steps.open() == []
+    assert [(one.status, one.state, one.settled) for one in steps.of_patient(KEY, TRIAL)] == [
+        (Status.CONTACTED, StepState.KEPT, LATER),
+        (Status.CONSENTED, StepState.WRITTEN, LATER),
+    ]
+
+
 def test_a_note_longer_than_its_column_is_cut(steps: StoreSteps) -> None:
     step = go(steps, Status.CONTACTED)
 

@@ -115,3 +115,24 @@ def test_one_name_for_two_servers_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(UsageError, match="take one away"):
         settings.server_settings("ward")
+
+
+def test_the_limits_that_errors_name_may_be_set(tmp_path: Path) -> None:
+    """DATA-01, DATA-09: an error that names a setting names one that the site has."""
+    limits = {"page_size": 50, "most_pages": 7, "largest_answer": 1, "largest_search": 2, "longest_answer": 3, "read_timeout": 4}
+    lines = "".join(f"{name} = {value}\n" for name, value in limits.items())
+    path = tmp_path / "servers.toml"
+    path.write_text(f"[servers.ward]\nbase = 'https://ehr.example.invalid/fhir'\n{lines}")
+
+    ward = read_servers(path)["ward"]
+
+    assert {name: getattr(ward, name) for name in limits} == limits
+
+
+@pytest.mark.parametrize("name", ["page_size", "most_pages", "largest_answer", "largest_search", "longest_answer"])
+def test_a_limit_of_nothing_is_refused(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "servers.toml"
+    path.write_text(f"[servers.ward]\nbase = 'https://ehr.example.invalid/fhir'\n{name} = 0\n")
+
+    with pytest.raises(UsageError, match="at least 1"):
+        read_servers(path)

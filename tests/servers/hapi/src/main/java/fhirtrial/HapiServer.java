@@ -1,5 +1,6 @@
 package fhirtrial;
 
+import ca.uhn.fhir.batch2.jobs.export.BulkDataExportProvider;
 import ca.uhn.fhir.context.FhirContext;
 import ca.uhn.fhir.context.support.IValidationSupport;
 import ca.uhn.fhir.interceptor.api.IInterceptorService;
@@ -39,7 +40,7 @@ public final class HapiServer {
     public static void main(String[] arguments) throws Exception {
         int wanted = arguments.length > 0 ? Integer.parseInt(arguments[0]) : 0;
         endWithParent();
-        ApplicationContext beans = new AnnotationConfigApplicationContext(Storage.class);
+        ApplicationContext beans = new AnnotationConfigApplicationContext(Storage.class, Jobs.class);
         int port = serve(fhirServlet(beans), wanted);
         System.out.printf("READY http://%s:%d%s%n", LOOPBACK, port, PATH);
         System.out.flush();
@@ -64,6 +65,7 @@ public final class HapiServer {
         servlet.setInterceptorService(beans.getBean(IInterceptorService.class));
         servlet.registerProviders(beans.getBean(ResourceProviderFactory.class).createProviders());
         servlet.registerProvider(beans.getBean(JpaSystemProvider.class));
+        servlet.registerProvider(beans.getBean(BulkDataExportProvider.class));
         servlet.registerProvider(new Reset(beans));
         servlet.setPagingProvider(beans.getBean(DatabaseBackedPagingProvider.class));
         servlet.setDefaultResponseEncoding(EncodingEnum.JSON);

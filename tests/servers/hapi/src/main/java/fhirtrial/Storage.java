@@ -47,9 +47,10 @@ import org.springframework.orm.jpa.LocalContainerEntityManagerFactoryBean;
     NicknameServiceConfig.class,
     SearchParamSubmitterConfig.class,
     ThreadPoolFactoryConfig.class,
-    // Neither jobs nor subscriptions are tested, but the rooms above do not start without them.
+    // Bulk exports are jobs.
     JpaBatch2Config.class,
     Batch2JobsConfig.class,
+    // Subscriptions are not tested, but the rooms above do not start without them.
     SubscriptionSubmitterConfig.class,
     SubscriptionProcessorConfig.class,
     SubscriptionChannelConfig.class,
@@ -65,6 +66,9 @@ public class Storage {
         // For the reset between tests.
         settings.setAllowMultipleDelete(true);
         settings.setExpungeEnabled(true);
+        // Off by default; and each export is to be a new one, not the answer to an earlier one.
+        settings.setEnableTaskBulkExportJobExecution(true);
+        settings.setEnableBulkExportJobReuse(false);
         // No full-text index: it would need Lucene's folders.
         settings.setHibernateSearchIndexFullText(false);
         settings.setHibernateSearchIndexSearchParams(false);
