@@ -11,7 +11,7 @@ import pytest
 from fhir_trial.errors import ConflictError, FatalServerError
 from fhir_trial.people.statuses import Standing, Status
 from fhir_trial.transport import Found, Json, OutcomeIssue, ServerSettings
-from fhir_trial.writeback import Action, Observations, PersonsDecision, WriteBack, Writer, WriteResult, WriteSettings
+from fhir_trial.writeback import Action, MemoryOutbox, Observations, PersonsDecision, WriteBack, Writer, WriteResult, WriteSettings
 from fhir_trial.writeback.document_note import DocumentNote
 from fhir_trial.writeback.standing import held_subject
 from tests.unit.writeback.fake_server import BASE, FakeServer
@@ -209,3 +209,17 @@ def test_a_persons_decision_reaches_the_patient_under_an_alias() -> None:
 
     assert held is not None
     assert held.reference == "ResearchSubject/r9"
+
+
+def test_a_study_whose_identifier_was_lost_is_not_made_again_by_the_next_process() -> None:
+    """WB-27: the store knows that it was created, though no search finds it."""
+    server, outbox = Odd(), MemoryOutbox()
+    server.strips = ("ResearchStudy",)
+    for name in [name for name in server.held if name.startswith("ResearchStudy/")]:
+        del server.held[name]
+    Writer(server, SETTINGS, software="x", outbox=outbox).write(verdict(), trial(), now=NOW)
+    made = len(server.all("ResearchStudy"))
+
+    Writer(server, SETTINGS, software="x", outbox=outbox).write(verdict(), trial(), now=NOW)
+
+    assert len(server.all("ResearchStudy")) == made == 1

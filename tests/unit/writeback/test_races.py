@@ -20,7 +20,7 @@ SETTINGS = WriteSettings(WriteBack.WORK_LIST, observations=Observations.ALL, bas
 @pytest.fixture(autouse=True)
 def as_in_two_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Within one process, writers to one server wait for one another."""
-    monkeypatch.setattr(writer, "_lock_of", lambda _: threading.Lock())
+    monkeypatch.setattr(writer, "lock_of", lambda _: threading.Lock())
 
 
 def run(server: FakeServer, outbox: MemoryOutbox) -> tuple[WriteResult, ...]:
