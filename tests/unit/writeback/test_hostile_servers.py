@@ -11,7 +11,16 @@ import pytest
 from fhir_trial.errors import ConflictError, FatalServerError
 from fhir_trial.people.statuses import Standing, Status
 from fhir_trial.transport import Found, Json, OutcomeIssue, ServerSettings
-from fhir_trial.writeback import Action, MemoryOutbox, Observations, PersonsDecision, WriteBack, Writer, WriteResult, WriteSettings
+from fhir_trial.writeback import (
+    Action,
+    MemoryOutbox,
+    Observations,
+    PersonsDecision,
+    WriteBack,
+    Writer,
+    WriteResult,
+    WriteSettings,
+)
 from fhir_trial.writeback.document_note import DocumentNote
 from fhir_trial.writeback.standing import held_subject
 from tests.unit.writeback.fake_server import BASE, FakeServer
