@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Final
 
 from fhir_trial.population.gathering import SHARED, Frame, frame_at, places_of
-from fhir_trial.population.heads import head_of
 from fhir_trial.population.remarks import Remarks
 from fhir_trial.screening.ports import RawPatient
 from fhir_trial.sources.documents import Document, Entry
@@ -41,10 +40,9 @@ class SharedLines:
         self.is_empty = True
         for number, path in enumerate(self._paths):
             for at, frame in places_of(path):
-                name = head_of(frame.line).name
-                if name is not None:
+                if frame.name:
                     self.is_empty = False
-                    self._drawer_of(name).add(name, number << _FILE | at)
+                    self._drawer_of(frame.name).add(frame.name, number << _FILE | at)
         for drawer in self._drawers:
             drawer.sort()
 
@@ -66,7 +64,7 @@ class SharedLines:
     def _named(self, name: str) -> list[Frame]:
         """The lines of a name, as they stand in the files of the export."""
         frames = [self._read(place) for place in self._drawer_of(name).places(name)]
-        return sorted((frame for frame in frames if head_of(frame.line).name == name), key=_in_the_export)
+        return sorted((frame for frame in frames if frame.name == name), key=_in_the_export)
 
     def _read(self, place: int) -> Frame:
         with self._paths[place >> _FILE].open("rb") as opened:
@@ -109,7 +107,7 @@ def charts_of(piles: Path, pile: str, types: frozenset[str], remarks: Remarks, s
     places: dict[str, array[int]] = defaultdict(partial(array, "Q"))
     for number, path in enumerate(paths):
         for at, frame in places_of(path):
-            places[head_of(frame.line).patient or ""].append(number << _FILE | at)
+            places[frame.name].append(number << _FILE | at)
     with ExitStack() as stack:
         opened = [stack.enter_context(path.open("rb")) for path in paths]
         for patient in sorted(places):

@@ -51,6 +51,7 @@ class Folder:
         others: JSON files beside them: a manifest, or Bundles.
     """
 
+    path: Path
     files: tuple[DataFile, ...]
     others: tuple[Path, ...]
 
@@ -73,7 +74,7 @@ def look_into(folder: Path) -> Folder:
     files = tuple(_data_file(number, path) for number, path in enumerate(known) if path.name.endswith(_LINES))
     if not files:
         raise SourceError("No NDJSON is in this folder: expected files named *.ndjson or *.ndjson.gz.", expression=str(folder))
-    return Folder(files, tuple(path for path in known if not path.name.endswith(_LINES)))
+    return Folder(folder, files, tuple(path for path in known if not path.name.endswith(_LINES)))
 
 
 def parts(file: DataFile, size: int = _PART) -> Iterator[Part]:
@@ -85,13 +86,12 @@ def parts(file: DataFile, size: int = _PART) -> Iterator[Part]:
         yield Part(file, start, min(start + size, file.size))
 
 
-def has_changed(file: DataFile) -> bool:
-    """Whether the file is another than when the run began."""
+def has_changed(folder: Folder) -> bool:
+    """Whether its files are others than when the run began: one was written to, has gone, or has come."""
     try:
-        now = file.path.stat()
-    except OSError:
+        return look_into(folder.path) != folder
+    except (OSError, SourceError):
         return True
-    return (now.st_size, now.st_mtime_ns) != (file.size, file.changed)
 
 
 def _data_file(number: int, path: Path) -> DataFile:

@@ -9,16 +9,19 @@ import re
 import struct
 import zlib
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import accumulate, compress
+from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Final, NamedTuple, Self
 
 from fhir_trial.errors import SourceError
-from fhir_trial.population.blocks import BrokenFileError, blocks, count_lines, lines_of
+from fhir_trial.population.blocks import BrokenFileError, blocks, lines_of
+from fhir_trial.population.finding import DIAGNOSIS, Masks, Signs
 from fhir_trial.population.folder import Part
-from fhir_trial.population.heads import NO_TYPE, Head, head_of
+from fhir_trial.population.heads import NO_TYPE, Head, Sketch, head_of, sketches_of, whose
 from fhir_trial.sources.patient_links import SHARED_TYPES, STATE_ABSENCE
 from fhir_trial.transport import decode_json
 
@@ -26,18 +29,27 @@ SHARED: Final = "shared"
 #: Remarks of the export that no resource of somebody precedes in their part of the file, and all others.
 FIRST: Final = "first"
 ASIDE: Final = "aside"
-_FRAME: Final = struct.Struct("<IQI")
+_FRAME: Final = struct.Struct("<IQII")
 _OF_THE_EXPORT: Final = frozenset({NO_TYPE, "Bundle", "OperationOutcome"})
 _OWNER_ONLY: Final = 0o600
 #: A number that may be beyond those which whole decoding takes, while narrow decoding drops it without a look.
 _BEYOND: Final = re.compile(rb"[eE][+-]?[0-9]{18}")
+_DIGITS_ALIKE: Final = bytes.maketrans(b"123456789", b"000000000")
+_MANY_DIGITS: Final = b"0" * 18
+_KIND: Final = attrgetter("resourceType")
 
 
 class Frame(NamedTuple):
-    """A line that was laid aside, with its file and its place there, which order lines as reading the files would."""
+    """A line that was laid aside.
+
+    Attributes:
+        file, place: They order lines as reading the files would.
+        name: Whose it is, as ``Patient/id``; of what patients share, its own; else empty.
+    """
 
     file: int
     place: int
+    name: str
     line: bytes
 
 
@@ -52,6 +64,7 @@ class Gathered:
         present: Those of the wanted patients of whom a Patient resource is in it; None where everybody's records are wanted.
         has_entries: Whether any line is a resource of somebody.
         is_broken: The file breaks off.
+        signs: Of diagnoses met where nobody had looked for them before.
     """
 
     part: Part
@@ -61,6 +74,7 @@ class Gathered:
     present: set[str] | None = None
     has_entries: bool = False
     is_broken: bool = False
+    signs: Signs = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +97,23 @@ class Wanted:
             return SHARED
         if head.kind in _OF_THE_EXPORT:
             return ASIDE
-        if head.kind != "Patient" and self.types and head.kind not in self.types and head.kind not in STATE_ABSENCE:
+        if not self._is_of_a_type(head.kind):
             return None
         if head.patient is None or (self.patients is not None and head.patient not in self.patients):
             return None
         return str(zlib.crc32(head.patient.encode()) % self.piles)
+
+    def may_take(self, sketch: Sketch) -> bool:
+        """Whether a resource may go anywhere; what is of the export is not asked for."""
+        kind = sketch.resourceType
+        if kind in SHARED_TYPES:
+            return True
+        if not self._is_of_a_type(kind):
+            return False
+        return self.patients is None or whose(sketch) in self.patients or (kind == "Patient" and not sketch.id)
+
+    def _is_of_a_type(self, kind: str) -> bool:
+        return not self.types or kind in self.types or kind == "Patient" or kind in STATE_ABSENCE
 
 
 class Piles:
@@ -105,8 +131,9 @@ class Piles:
 
     def lay(self, pile: str, frame: Frame) -> None:
         opened = self._files.get(pile) or self._open(pile)
-        opened.write(_FRAME.pack(frame.file, frame.place, len(frame.line)))
-        opened.write(frame.line)
+        name = frame.name.encode()
+        opened.write(_FRAME.pack(frame.file, frame.place, len(name), len(frame.line)))
+        opened.write(name + frame.line)
 
     def __enter__(self) -> Self:
         return self
@@ -128,17 +155,20 @@ class Piles:
         return self._files[pile]
 
 
-def gather(part: Part, wanted: Wanted, piles: Piles) -> Gathered:
+def gather(part: Part, wanted: Wanted, piles: Piles, masks: Masks | None = None) -> Gathered:
     """Lays the wanted lines of a part aside.
+
+    Args:
+        masks: Tell the signs, where nobody has looked for any in this part.
 
     Raises:
         SourceError: A line is too long, or the disk is full.
     """
     found = Gathered(part, present=None if wanted.patients is None else set())
+    work = _Work(wanted, piles, masks, found)
     try:
         for position, block in blocks(part):
-            found.lines += count_lines(block)
-            _gather_block(block, position, wanted, piles, found)
+            work.take(position, block)
     except BrokenFileError:
         found.is_broken = True
     except OSError as error:
@@ -148,15 +178,7 @@ def gather(part: Part, wanted: Wanted, piles: Piles) -> Gathered:
 
 def frames_of(folder: Path, pile: str) -> Iterator[Frame]:
     """A pile, in the order of the files and of the places in them."""
-    frames: list[Frame] = []
-    for path in sorted(folder.glob(f"{pile}.*")):
-        content = path.read_bytes()
-        place = 0
-        while place < len(content):
-            file, at, length = _FRAME.unpack_from(content, place)
-            place += _FRAME.size
-            frames.append(Frame(file, at, content[place : place + length]))
-            place += length
+    frames = [frame for path in sorted(folder.glob(f"{pile}.*")) for _, frame in places_of(path)]
     frames.sort(key=lambda frame: frame[:2])
     yield from frames
 
@@ -166,47 +188,88 @@ def places_of(path: Path) -> Iterator[tuple[int, Frame]]:
     at = 0
     with path.open("rb") as opened:
         while head := opened.read(_FRAME.size):
-            file, place, length = _FRAME.unpack(head)
-            yield at, Frame(file, place, opened.read(length))
-            at += _FRAME.size + length
+            frame = _frame(head, opened)
+            yield at, frame
+            at += len(head) + len(frame.name.encode()) + len(frame.line)
 
 
 def frame_at(opened: IO[bytes], at: int) -> Frame:
     """The line that stands there in a file of a pile."""
     opened.seek(at)
-    file, place, length = _FRAME.unpack(opened.read(_FRAME.size))
-    return Frame(file, place, opened.read(length))
+    return _frame(opened.read(_FRAME.size), opened)
 
 
-def _gather_block(block: bytes, position: int, wanted: Wanted, piles: Piles, found: Gathered) -> None:
-    number = found.part.file.number
-    for line in lines_of(block):
-        if line.strip():
-            try:
-                head = head_of(line)
-                pile = wanted.pile_of(head)
-                if pile is not None and _BEYOND.search(line) is not None:
-                    decode_json(line)
-            except ValueError:
-                found.unreadable += 1
-                piles.lay(_aside(found), Frame(number, position, line))
-            else:
-                _lay(head, pile, Frame(number, position, line), piles, found)
-        position += len(line) + 1
+def _frame(head: bytes, opened: IO[bytes]) -> Frame:
+    file, place, name, line = _FRAME.unpack(head)
+    return Frame(file, place, opened.read(name).decode(), opened.read(line))
 
 
-def _lay(head: Head, pile: str | None, frame: Frame, piles: Piles, found: Gathered) -> None:
-    found.resources[head.kind] += 1
-    if pile is not None:
-        piles.lay(_aside(found) if pile is ASIDE else pile, frame)
-        if head.kind == "Patient" and head.patient is not None and found.present is not None:
-            found.present.add(head.patient)
-    found.has_entries = found.has_entries or head.kind not in _OF_THE_EXPORT
+class _Work:
+    """Lays aside what is wanted of one part."""
+
+    def __init__(self, wanted: Wanted, piles: Piles, masks: Masks | None, found: Gathered) -> None:
+        self._wanted, self._piles, self._masks, self._found = wanted, piles, masks, found
+        self._file = found.part.file.number
+
+    def take(self, position: int, block: bytes) -> None:
+        """The lines of a block, the first of which stands there in the file."""
+        lines = lines_of(block)
+        self._found.lines += len(lines)
+        sketches = sketches_of(block, lines)
+        kinds = Counter(map(_KIND, sketches or ()))
+        starts = accumulate((len(line) + 1 for line in lines), initial=position)
+        if sketches is None or not kinds.keys().isdisjoint(_OF_THE_EXPORT):
+            self._take_each(zip(lines, starts, strict=False))
+            return
+        self._found.resources.update(kinds)
+        self._found.has_entries = True
+        if self._masks is not None and DIAGNOSIS in kinds:
+            for line in (line for line, sketch in zip(lines, sketches, strict=True) if sketch.resourceType == DIAGNOSIS):
+                self._masks.look(line, self._found.signs)
+        chosen = list(map(self._wanted.may_take, sketches))
+        if any(chosen):
+            for line, place in compress(zip(lines, starts, strict=False), chosen):
+                self._lay(line, place)
+
+    def _take_each(self, lines: Iterable[tuple[bytes, int]]) -> None:
+        found = self._found
+        for line, place in lines:
+            if not line.strip():
+                continue
+            kind = self._lay(line, place)
+            if kind is None:
+                continue
+            found.resources[kind] += 1
+            found.has_entries = found.has_entries or kind not in _OF_THE_EXPORT
+            if self._masks is not None and kind == DIAGNOSIS:
+                self._masks.look(line, found.signs)
+
+    def _lay(self, line: bytes, place: int) -> str | None:
+        """The type of a line, which lies where it belongs by now; None if it is not JSON."""
+        found = self._found
+        try:
+            head = head_of(line)
+            pile = self._wanted.pile_of(head)
+            if pile is not None and _may_be_beyond(line):
+                decode_json(line)
+        except ValueError:
+            found.unreadable += 1
+            self._piles.lay(self._aside(), Frame(self._file, place, "", line))
+            return None
+        if pile is not None:
+            name = head.name if pile is SHARED else head.patient
+            self._piles.lay(self._aside() if pile is ASIDE else pile, Frame(self._file, place, name or "", line))
+            if head.kind == "Patient" and head.patient is not None and found.present is not None:
+                found.present.add(head.patient)
+        return head.kind
+
+    def _aside(self) -> str:
+        return ASIDE if self._found.has_entries else FIRST
+
+
+def _may_be_beyond(line: bytes) -> bool:
+    return _MANY_DIGITS in line.translate(_DIGITS_ALIKE) and _BEYOND.search(line) is not None
 
 
 def _not_laid_aside(error: OSError) -> SourceError:
     return SourceError(f"What was read cannot be laid aside: {error.strerror}.")
-
-
-def _aside(found: Gathered) -> str:
-    return ASIDE if found.has_entries else FIRST

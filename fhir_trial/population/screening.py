@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import gc
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from heapq import merge
 from pathlib import Path
@@ -11,17 +12,20 @@ from typing import TypeVar
 
 from fhir_trial.errors import SourceError
 from fhir_trial.population.asking import Population, Progress, Question, Told, tell_nobody
-from fhir_trial.population.desk import Desk
+from fhir_trial.population.desk import Desk, Errand
+from fhir_trial.population.finding import Signs, merge_signs, shows_diagnoses
 from fhir_trial.population.folder import Folder, Part, has_changed, look_into, parts
 from fhir_trial.population.gathering import Gathered
 from fhir_trial.population.remarks import remarks_of
 from fhir_trial.population.rows import Row
 from fhir_trial.population.working import Workers, workers
 
+Item = TypeVar("Item")
 Done = TypeVar("Done")
 
 #: Bytes of a pile, about: so much, and one patient's record, is in memory at a time.
 _PILE = 8 * 1024 * 1024
+_PILES_EACH = 4  # at least, for each process: few large ones would leave one process waiting for the other
 _A_RECORD = 256 * 1024
 _PACKED = 10  # times smaller, about, is a packed file
 _MOST_PILES = 400  # each is a file, open in each process
@@ -39,8 +43,7 @@ def screened(folder: Path, question: Question, told: Told = tell_nobody) -> Iter
         desk = Desk(question, Path(workspace))
         with workers(question.processes, _sit_down, desk) as hands:
             run = _Run(seen, desk, hands, told)
-            run.find()
-            run.gather()
+            run.gather(run.find())
             yield run.population, run.rows()
 
 
@@ -49,34 +52,35 @@ class _Run:
 
     def __init__(self, folder: Folder, desk: Desk, hands: Workers, told: Told) -> None:
         self._folder, self._desk, self._hands, self._told = folder, desk, hands, told
-        self._parts = [part for file in folder.files for part in parts(file)]
+        self._parts = sorted((part for file in folder.files for part in parts(file)), key=_bytes_of, reverse=True)
         self._piles = 1
+        self._signs: Signs = {}
         self.population = Population()
 
-    def find(self) -> None:
-        """Who shows a sign."""
-        question = self._desk.question
-        if question.looks_at_all:
-            self._split(None, sum(file.size * (_PACKED if file.is_gzip else 1) for file in self._folder.files))
-            return
-        found: dict[str, int] = {}
-        for signs in self._each_part("signs", _find):
-            for patient, mask in signs.items():
-                found[patient] = found.get(patient, 0) | mask
-        self.population.candidates = len(found)
-        for nth, trial in enumerate(question.trials):
-            self.population.signs[trial.trial.id] = sum(mask >> nth & 1 for mask in found.values())
-        self._split(frozenset(found), len(found) * _A_RECORD)
+    def find(self) -> frozenset[Part]:
+        """Who shows a sign; in which parts it was looked for, since most files hold no diagnosis."""
+        if self._desk.question.looks_at_all:
+            return frozenset(self._parts)
+        looked_in = [part for part in self._parts if shows_diagnoses(part)]
+        for signs in self._each("signs", _find, [(part, part) for part in looked_in]):
+            merge_signs(self._signs, signs)
+        return frozenset(looked_in)
 
-    def gather(self) -> None:
-        """Their records, and what the export says of itself."""
-        gathered = sorted(self._each_part("records", _gather), key=lambda one: (one.part.file.number, one.part.start))
-        if any(has_changed(file) for file in self._folder.files):
+    def gather(self, looked_in: frozenset[Part]) -> None:
+        """Their records, and what the export says of itself; anew if diagnoses elsewhere show signs of others."""
+        gathered, known = self._laid_aside(1, looked_in), len(self._signs)
+        for one in gathered:
+            merge_signs(self._signs, one.signs)
+        if len(self._signs) > known:
+            gathered = self._laid_aside(2, frozenset(self._parts))
+        if has_changed(self._folder):
             raise SourceError("A file of the folder changed while it was read: wait until the export is whole, and run again.")
         found = self.population
         self._desk.hand_on_remarks(remarks_of(self._folder, self._desk.folder, gathered, found.report))
         found.lines = sum(one.lines for one in gathered)
         found.patients = found.report.resources["Patient"]
+        if not self._desk.question.looks_at_all:
+            self._count_signs(frozenset().union(*(one.present or () for one in gathered)))
 
     def rows(self) -> Iterator[Row]:
         """By patient, then trial."""
@@ -85,16 +89,34 @@ class _Run:
             self._told(Progress("verdicts", nth, len(piles)))
         yield from merge(*map(self._desk.rows, piles), key=lambda row: (row.patient, row.trial, row.version))
 
-    def _split(self, patients: frozenset[str] | None, size: int) -> None:
-        self._piles = max(1, min(size // _PILE, _MOST_PILES))
-        self._desk.hand_on_patients(patients, self._piles)
+    def _laid_aside(self, turn: int, looked_in: frozenset[Part]) -> list[Gathered]:
+        """Every part, in order."""
+        everyone = self._desk.question.looks_at_all
+        size = sum(file.size * (_PACKED if file.is_gzip else 1) for file in self._folder.files) if everyone else 0
+        shared_out = min(self._desk.question.processes * _PILES_EACH, len(self._signs)) if not everyone else 1
+        self._piles = max(1, min(max((size or len(self._signs) * _A_RECORD) // _PILE, shared_out), _MOST_PILES))
+        self._desk.hand_on_patients(turn, None if everyone else frozenset(self._signs), self._piles)
+        errands = [(part, Errand(part, turn, part not in looked_in)) for part in self._parts]
+        return sorted(self._each("records", _gather, errands), key=lambda one: (one.part.file.number, one.part.start))
 
-    def _each_part(self, stage: str, work: Callable[[Part], Done]) -> Iterator[Done]:
-        done = 0
-        for part, found in self._hands.each(work, self._parts):
-            done += (part.stop or part.file.size) - part.start
-            self._told(Progress(stage, done, self._folder.size))
+    def _count_signs(self, present: frozenset[str]) -> None:
+        """A diagnosis may name somebody who is not in the export."""
+        shown = [mask for patient, mask in self._signs.items() if patient in present]
+        self.population.candidates = len(shown)
+        for nth, trial in enumerate(self._desk.question.trials):
+            self.population.signs[trial.trial.id] = sum(mask >> nth & 1 for mask in shown)
+
+    def _each(self, stage: str, work: Callable[[Item], Done], items: Sequence[tuple[Part, Item]]) -> Iterator[Done]:
+        done, whole = 0, sum(_bytes_of(part) for part, _ in items)
+        part_of = dict(zip((item for _, item in items), (part for part, _ in items), strict=True))
+        for item, found in self._hands.each(work, list(part_of)):
+            done += _bytes_of(part_of[item])
+            self._told(Progress(stage, done, whole))
             yield found
+
+
+def _bytes_of(part: Part) -> int:
+    return (part.stop or part.file.size) - part.start
 
 
 #: Of this process, for as long as it works for one run.
@@ -103,14 +125,15 @@ _DESK: list[Desk] = []
 
 def _sit_down(desk: Desk) -> None:
     _DESK[:] = [desk]
+    gc.freeze()  # what is known by now stays; looking through all of it again and again costs a tenth of the time
 
 
-def _find(part: Part) -> dict[str, int]:
+def _find(part: Part) -> Signs:
     return _DESK[0].find(part)
 
 
-def _gather(part: Part) -> Gathered:
-    return _DESK[0].gather(part)
+def _gather(errand: Errand) -> Gathered:
+    return _DESK[0].gather(errand)
 
 
 def _screen(pile: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_all_start_methods, get_context
@@ -35,8 +35,10 @@ class Workers:
             for item in items:
                 yield item, work(item)
             return
-        futures = {self._pool.submit(work, item): item for item in items}
+        futures: dict[Future[Done], Item] = {}
         try:
+            for item in items:  # submitting fails too, if a process has died since the last work
+                futures[self._pool.submit(work, item)] = item
             for future in as_completed(futures):
                 yield futures.pop(future), future.result()
         except BrokenProcessPool:

@@ -104,7 +104,7 @@ _LINES = st.lists(_PATIENTS | _CONDITIONS | _WORDED | _RESULTS | _MEDICATIONS | 
 _FILES = st.dictionaries(
     st.sampled_from(["Patient", "Condition", "Observation.000", "part-1", "b/part-2"]), _LINES, min_size=1, max_size=3
 )
-_EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "60"))
+_EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "40"))
 
 
 def written(here: Path, name: str, content: list[RAW], *, is_packed: bool, mark: bytes, last_end: bool) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from fhir_trial.errors import SourceError
 from fhir_trial.population import blocks as room
-from fhir_trial.population.blocks import BrokenFileError, blocks, count_lines, lines_of
+from fhir_trial.population.blocks import BrokenFileError, blocks, lines_of
 from fhir_trial.population.folder import DataFile, Part, look_into, parts
 
 _BOM = b"\xef\xbb\xbf"
@@ -77,7 +77,7 @@ def test_borders_of_parts_may_lie_anywhere_even_within_a_line(
 def test_lines_are_counted_as_they_are_given_out(tmp_path: Path, pieces: list[bytes], size: int) -> None:
     file = data_file(tmp_path, b"".join(pieces))
 
-    counted = sum(count_lines(block) for _, block in blocks(Part(file), size))
+    counted = sum(len(lines_of(block)) for _, block in blocks(Part(file), size))
 
     assert counted == len(lines(b"".join(pieces)))
 

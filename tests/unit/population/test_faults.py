@@ -206,7 +206,6 @@ def test_who_has_no_patient_resource_is_nobody(tmp_path: Path) -> None:
     assert found.patients == 1
 
 
-@pytest.mark.xfail(reason="population/screening.py counts whoever a diagnosis names, in the export or not", strict=True)
 def test_who_has_no_patient_resource_is_no_candidate(tmp_path: Path) -> None:
     export = write(tmp_path, Patient=lines(patient("p1")), Condition=SICK)
 
@@ -253,7 +252,7 @@ def test_a_resource_of_an_empty_type_is_nobodys_and_ends_nothing(tmp_path: Path)
         "longer",
         "gone",
         "another",
-        pytest.param("new", marks=pytest.mark.xfail(reason="population/screening.py looks at the files it knows", strict=True)),
+        "new",
     ],
 )
 def test_a_folder_that_changes_while_it_is_read_ends_the_run(tmp_path: Path, stage: str, change: str) -> None:

@@ -48,7 +48,6 @@ def test_a_process_that_is_killed_ends_the_run_in_words() -> None:
         list(hands.each(kill_myself, [1, 2, 3]))
 
 
-@pytest.mark.xfail(reason="population/working.py hands work out before it looks whether a process has died", strict=True)
 def test_a_process_that_was_killed_between_two_stages_ends_the_run_in_words() -> None:
     with workers(2, begin) as hands:
         with pytest.raises(SourceError):
@@ -120,7 +119,6 @@ def test_a_full_disk_ends_the_run_in_words_or_not_at_all(tmp_path: Path, export:
     assert list(temporary.iterdir()) == []
 
 
-@pytest.mark.xfail(reason="population/desk.py writes rows without looking at what the disk says", strict=True)
 def test_a_disk_that_is_full_of_records_and_has_no_room_for_rows_ends_the_run_in_words(tmp_path: Path) -> None:
     export = write(tmp_path / "export", Patient=PEOPLE, Observation=SEEN[:20_000])
 
