@@ -82,6 +82,9 @@ REASONS: Final[Mapping[Status, frozenset[str]]] = MappingProxyType(
     }
 )
 
+#: What may still be said of a patient who has died: how their part in the trial ended. Nothing begins or goes on.
+AFTER_DEATH: Final = frozenset({_S.DECLINED, _S.SCREEN_FAILURE, _S.OFF_STUDY, _S.WITHDRAWN, _S.DECEASED})
+
 _REGISTERING = frozenset({_S.ON_STUDY, _S.FOLLOW_UP})
 
 
@@ -124,7 +127,7 @@ def moved(standing: Standing, to: Status | None, by: By, reason: str | None = No
 
 
 def taken_over(standing: Standing, to: Status, *, is_registered: bool, reason: str | None = None) -> Standing:
-    """The standing that a person takes over from the EHR, where somebody there has moved the patient on (WB-38).
+    """The standing that a person takes over from the EHR, where somebody there has moved the patient on.
 
     No step of the table: the EHR is not held to it.
 
@@ -135,6 +138,19 @@ def taken_over(standing: Standing, to: Status, *, is_registered: bool, reason: s
         raise IllegalStatusError(_wrong_actor(to, By.PERSON))
     _check_reason(to, reason)
     return Standing(to, standing.episode, is_registered, reason)
+
+
+def check_living(to: Status) -> None:
+    """Refuses what can only be said of the living.
+
+    Raises:
+        IllegalStatusError: The patient's record says that they have died, and ``to`` does not end their part in the trial.
+    """
+    if to not in AFTER_DEATH:
+        raise IllegalStatusError(
+            f"The patient's record says that they have died, so {_name(to)} cannot follow; possible are, where the table has the "
+            f"step, {_listed(AFTER_DEATH)}. If the record is wrong, it is to be mended in the EHR first."
+        )
 
 
 def new_episode(standing: Standing) -> Standing:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from fhir_trial.sources.documents import Entry
-from fhir_trial.sources.grouping import _made_up_name
+from fhir_trial.sources.grouping import made_up_name
 from fhir_trial.sources.patient_links import PATIENT_LINK, SHARED_TYPES, last_two, patient_link, without_version
 from fhir_trial.terminology import Coding, Concept, coding
 from fhir_trial.transport import decode_json
@@ -153,7 +153,7 @@ def _by_hand(value: Any) -> Head:
     identity = value.get("id")
     identity = identity if isinstance(identity, str) and identity else None
     if value["resourceType"] == "Patient" and identity is None:
-        return Head("Patient", _made_up_name(Entry(value, None, "")), None)
+        return Head("Patient", made_up_name(Entry(value, None, "")), None)
     return _head(value["resourceType"], identity, patient_link(value))
 
 

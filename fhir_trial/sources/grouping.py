@@ -103,7 +103,7 @@ class Grouping:
                     self._shared[name] = entry
 
     def _add_patient(self, number: int, entry: Entry) -> None:
-        reference = _reference(entry) or entry.full_url or _made_up_name(entry)
+        reference = _reference(entry) or entry.full_url or made_up_name(entry)
         chart = self._charts.setdefault(reference, _Chart())
         if entry.resource not in chart.copies:
             chart.copies.append(entry.resource)
@@ -174,7 +174,7 @@ class Grouping:
         by_reference: dict[str, Json] = {}
         for entry in entries:
             ways = list(_names(entry))
-            names[id(entry.resource)] = ways[0] if ways else _made_up_name(entry)
+            names[id(entry.resource)] = ways[0] if ways else made_up_name(entry)
             by_reference.update(dict.fromkeys(ways, entry.resource))
         states, default = states_for(self._claims, reference, frozenset(chart.scopes))
         chart.copies.sort(key=_by_age)
@@ -229,7 +229,7 @@ def _names(entry: Entry) -> Iterator[str]:
             yield last_two(entry.full_url)
 
 
-def _made_up_name(entry: Entry) -> str:
+def made_up_name(entry: Entry) -> str:
     """What has neither id nor fullUrl is still named, the same in every run."""
     return uuid.uuid5(uuid.NAMESPACE_URL, repr(sorted(entry.resource.items(), key=str))).urn
 
@@ -254,4 +254,4 @@ def references(node: object) -> Iterator[str]:
             stack.extend(value for value in item if isinstance(value, (dict, list)))
 
 
-__all__ = ["Grouping", "references"]
+__all__ = ["Grouping", "made_up_name", "references"]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, delete, exists, select
+from sqlalchemy import ColumnElement, Engine, delete, exists, func, select
 from sqlalchemy.orm import Session, aliased
 
 from fhir_trial.audit import patient_key
@@ -165,6 +165,12 @@ class StoreScreenings:
         with Session(self._engine) as session:
             row = session.scalars(newest).first()
             return open_from(row, self._keys, "sealed_patient") if row is not None else None
+
+    def last_day(self, key: str, trial: str, until: date) -> date | None:
+        """The newest day, until that one, as of which a patient was screened for a trial."""
+        about = (*self._own, ScreeningRow.patient == key, ScreeningRow.trial == trial, ScreeningRow.as_of <= until)
+        with Session(self._engine) as session:
+            return session.scalars(select(func.max(ScreeningRow.as_of)).where(*about)).one()
 
     def key_of(self, patient: str) -> str:
         """Our key of ``Patient/id``, or of a fullUrl."""

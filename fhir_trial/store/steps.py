@@ -9,13 +9,13 @@ refused stays in the history and counts no more.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Engine, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Engine, exists, func, select
+from sqlalchemy.orm import Session, aliased
 
 from fhir_trial.errors import ConflictError, UsageError
 from fhir_trial.people.statuses import NO_STANDING, By, Standing, Status
@@ -215,6 +215,34 @@ class StoreSteps:
         conditions = [StepRow.state == StepState.DECIDED.value]
         conditions += [StepRow.patient == key] if key is not None else []
         return list(self._steps(*conditions))
+
+    def unsent(self, trials: Collection[str] | None = None, limit: int = 100) -> list[Step]:
+        """Where patients stand by decisions that the server does not have, those that wait longest first.
+
+        Args:
+            trials: None for all.
+        """
+        within = [StepRow.trial.in_(trials)] if trials is not None else []
+        found = select(StepRow).where(*self._unsent, *within).order_by(StepRow.number).limit(limit)
+        with Session(self._engine) as session:
+            return [self._step(row) for row in session.scalars(found)]
+
+    def unsent_counts(self) -> dict[str, int]:
+        """How many ``unsent`` are in each open state."""
+        counted = select(StepRow.state, func.count()).where(*self._unsent).group_by(StepRow.state)
+        with Session(self._engine) as session:
+            found = session.execute(counted).all()
+        return {state.value: sum(count for name, count in found if name == state) for state in StepState if state.is_open}
+
+    @property
+    def _unsent(self) -> tuple[ColumnElement[bool], ...]:
+        """The last step that counts of a patient and trial, while it is open."""
+        later = aliased(StepRow)
+        same = (later.tenant == StepRow.tenant, later.patient == StepRow.patient, later.trial == StepRow.trial)
+        counting = later.state.in_([state.value for state in StepState if state.counts])
+        overtaken = exists().where(*same, later.number > StepRow.number, counting).correlate(StepRow)
+        is_open = StepRow.state.in_([state.value for state in StepState if state.is_open])
+        return StepRow.tenant == self._tenant, is_open, ~overtaken
 
     def of_patient(self, key: str, trial: str) -> list[Step]:
         """Every step, oldest first, those refused as well."""

@@ -202,9 +202,24 @@ class StandingShown(Shown):
     on_server = fields.String(
         required=True, allow_none=True, metadata={"description": "What the FHIR server's ResearchSubject says; null: none there."}
     )
+    others = fields.List(
+        fields.String(),
+        required=True,
+        metadata={
+            "description": "What further ResearchSubjects of the patient and study say that are not ours. Where that is "
+            "something else, and more than a flag, nothing can be decided: tidy up in the EHR first."
+        },
+    )
     differs = fields.Boolean(
         required=True,
         metadata={"description": "true: the FHIR server says something else; first take that over, as one of ``possible``."},
+    )
+    lost = fields.Boolean(
+        required=True,
+        metadata={"description": "true: the last step was written, and the FHIR server knows it no more; it may be sent again."},
+    )
+    deceased = fields.Boolean(
+        required=True, metadata={"description": "true: the patient's record says that they have died; nobody contacts them."}
     )
     possible = fields.List(fields.String(validate=OneOf(STATUSES)), required=True)
     may_reopen = fields.Boolean(required=True, metadata={"description": "Whether ``new_episode`` may be true."})
@@ -216,6 +231,36 @@ class DecisionResponse(Shown):
     """What became of the decision on the FHIR server."""
 
     written = fields.List(fields.Nested(Written), required=True)
+
+
+class UnsentAsked(Strict):
+    """How many."""
+
+    limit = Count(
+        load_default=100,
+        validate=Range(1, 500, error="Expected 1 to 500."),
+        metadata={"description": "How many at most, those that wait longest first."},
+    )
+
+
+class UnsentLine(Shown):
+    """A decision that the FHIR server does not have; neither who decided nor their words."""
+
+    patient = _patient()
+    trial = fields.String(required=True)
+    status = fields.String(required=True, allow_none=True)
+    since = fields.Date(required=True)
+    at = fields.AwareDateTime(required=True, metadata={"description": "When it was decided."})
+    state = fields.String(
+        required=True, metadata={"description": "decided: not known on the FHIR server yet; kept: nothing was written there."}
+    )
+    note = fields.String(required=True, allow_none=True)
+
+
+class UnsentList(Shown):
+    """Of the user's trials, those that wait longest first."""
+
+    decisions = fields.List(fields.Nested(UnsentLine), required=True)
 
 
 class OutboxAsked(Strict):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, cast
 
 from flask import Flask, Response, current_app, g, request
@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 
 from fhir_trial.errors import FhirTrialError, ServerError
 from fhir_trial.verdict.model import Verdict
-from fhir_trial.web.service import OutboxView, Plugged
+from fhir_trial.web.service import Plugged
 
 _KEY: Final = "fhir_trial_metrics"
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -23,7 +23,7 @@ _SECONDS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 class Metrics:
     """The numbers of one application, in a registry of its own."""
 
-    def __init__(self, outbox: OutboxView | None) -> None:
+    def __init__(self, ports: Plugged) -> None:
         self.registry = CollectorRegistry()
         self._requests = Counter(
             "fhir_trial_requests", "Requests answered.", ("route", "method", "status"), registry=self.registry
@@ -45,8 +45,11 @@ class Metrics:
             ("kind",),
             registry=self.registry,
         )
-        if outbox is not None:
-            self.registry.register(_OutboxStates(outbox))
+        if ports.outbox is not None:
+            self.registry.register(_States("fhir_trial_outbox", "Entries of the outbox by state.", ports.outbox.counts))
+        if ports.decisions is not None:
+            told = "Decisions that the FHIR server does not have, by state."
+            self.registry.register(_States("fhir_trial_decisions_unsent", told, ports.decisions.unsent_counts))
 
     def answered(self, status: int, seconds: float) -> None:
         """One request, by its route's template."""
@@ -69,28 +72,28 @@ class Metrics:
             self._failures.labels(type(found).__name__).inc()
 
 
-class _OutboxStates(Collector):
-    """Asks the outbox when Prometheus asks."""
+class _States(Collector):
+    """How many there are by state, asked for when Prometheus asks."""
 
-    def __init__(self, outbox: OutboxView) -> None:
-        self._outbox = outbox
+    def __init__(self, name: str, told: str, counts: Callable[[], Mapping[str, int]]) -> None:
+        self._name, self._told, self._counts = name, told, counts
 
     def describe(self) -> Iterable[GaugeMetricFamily]:
         return [self._family()]
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         family = self._family()
-        for state, count in sorted(self._outbox.counts().items()):
+        for state, count in sorted(self._counts().items()):
             family.add_metric([state], count)
         return [family]
 
     def _family(self) -> GaugeMetricFamily:
-        return GaugeMetricFamily("fhir_trial_outbox", "Entries of the outbox by state.", labels=["state"])
+        return GaugeMetricFamily(self._name, self._told, labels=["state"])
 
 
 def install(app: Flask, ports: Plugged) -> None:
     """Counts every request."""
-    app.extensions[_KEY] = numbers = Metrics(ports.outbox)
+    app.extensions[_KEY] = numbers = Metrics(ports)
 
     def count(response: Response) -> Response:
         numbers.answered(response.status_code, time.perf_counter() - g.began)

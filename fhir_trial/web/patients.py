@@ -7,9 +7,10 @@ from typing import Any, Final
 
 from fhir_trial.web.access import request_id
 from fhir_trial.web.blueprints import StrictBlueprint, fails_with, in_path
+from fhir_trial.web.decision_ports import TakenStep
 from fhir_trial.web.kept_schemas import PATIENT_KEY, ScreeningHistory, StandingAsked, StandingShown
 from fhir_trial.web.refusals import NothingThereError, not_stored
-from fhir_trial.web.service import KeptScreening, TakenStep, plugged
+from fhir_trial.web.service import KeptScreening, plugged
 from fhir_trial.web.signing_in import actor, on_trial, own_trials
 
 blueprint = StrictBlueprint("patients", __name__, url_prefix="/api/patients", description="A patient's screenings.")
@@ -60,7 +61,10 @@ def show_standing(asked: dict[str, Any], key: str) -> dict[str, Any]:
         "status": place.standing.status,
         "episode": place.standing.episode,
         "on_server": place.enrolment,
+        "others": list(place.others),
         "differs": place.differs,
+        "lost": place.is_lost,
+        "deceased": place.is_deceased,
         "possible": [str(status) for status in place.possible],
         "may_reopen": place.may_reopen,
         "shown": place.token,

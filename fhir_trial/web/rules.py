@@ -66,6 +66,7 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
         "answers.give_answer": Rule(frozenset({Role.COORDINATOR, Role.INVESTIGATOR}), Membership.TRIAL),
         "answers.list_answers": Rule(CLINICAL, Membership.TRIAL),
         "decisions.decide": Rule(frozenset({Role.COORDINATOR, Role.INVESTIGATOR}), Membership.TRIAL),
+        "decisions.list_unsent": Rule(frozenset({Role.COORDINATOR, Role.INVESTIGATOR, Role.DATA_MANAGER}), Membership.FILTERED),
         "outbox.list_outbox": Rule(frozenset({Role.DATA_MANAGER, Role.ADMIN, Role.AUDITOR}), Membership.FILTERED),
         "switch.stop": Rule(_OPERATOR, Membership.EVERYWHERE),
         "switch.resume": Rule(_OPERATOR, Membership.EVERYWHERE),

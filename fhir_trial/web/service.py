@@ -20,10 +20,9 @@ if TYPE_CHECKING:
     from fhir_trial.audit.unfinished import Unfinished
     from fhir_trial.definitions.trial_files import TrialFile
     from fhir_trial.inspection import ServerReport
-    from fhir_trial.people.deciding import Decision
-    from fhir_trial.people.statuses import Standing, Status
     from fhir_trial.trials.model import ResolvedTrial
     from fhir_trial.verdict.model import Verdict
+    from fhir_trial.web.decision_ports import Decisions
     from fhir_trial.writeback import WriteResult
     from fhir_trial.writeback.outbox import Kept
 
@@ -180,86 +179,6 @@ class Answers(Protocol):
 
     def of_patient(self, patient: str, trial: str, actor: Actor, request: str) -> Sequence[KeptAnswer]:
         """Oldest first; audited before it returns."""
-        ...
-
-
-class TakenStep(Protocol):
-    """A step of a patient's status, as it was kept."""
-
-    @property
-    def status(self) -> Status | None: ...
-
-    @property
-    def episode(self) -> int: ...
-
-    @property
-    def reason_code(self) -> str | None: ...
-
-    @property
-    def reason(self) -> str | None: ...
-
-    @property
-    def since(self) -> date: ...
-
-    @property
-    def issuer(self) -> str | None: ...
-
-    @property
-    def subject(self) -> str: ...
-
-    @property
-    def at(self) -> datetime: ...
-
-    @property
-    def state(self) -> str: ...
-
-    @property
-    def note(self) -> str | None: ...
-
-
-class Place(Protocol):
-    """Where a patient stands on a trial, here and on the FHIR server."""
-
-    @property
-    def standing(self) -> Standing: ...
-
-    @property
-    def enrolment(self) -> str | None:
-        """What the server's ResearchSubject says; None where there is none."""
-        ...
-
-    @property
-    def differs(self) -> bool:
-        """Whether the server says something else, which a person must take over first."""
-        ...
-
-    @property
-    def possible(self) -> Sequence[Status]: ...
-
-    @property
-    def may_reopen(self) -> bool: ...
-
-    @property
-    def token(self) -> str: ...
-
-    @property
-    def history(self) -> Sequence[TakenStep]: ...
-
-
-class Decisions(Protocol):
-    """People's decisions about a patient's status in a trial; each goes back to the FHIR server."""
-
-    def standing(self, patient: str, trial: str, actor: Actor, request: str) -> Place | None:
-        """What a person is shown before they decide; None: no patient of that key. Audited before it returns."""
-        ...
-
-    def decide(self, patient: str, trial: str, *, to: Decision, actor: Actor, request: str) -> Sequence[WriteResult] | None:
-        """What was written. None: no patient of that key.
-
-        Raises:
-            IllegalStatusError: That status cannot follow the present one, or its coded reason is missing.
-            ConflictError: The patient has moved on since the person looked.
-        """
         ...
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING
 
 from fhir_trial.audit import AuditEvent
@@ -44,6 +45,9 @@ class NotKeeping:
 
     def has_decided(self, patient: str, trial: ResolvedTrial) -> bool:
         return False
+
+    def last_day(self, patient: str, trial: ResolvedTrial, today: date) -> date | None:
+        return None
 
 
 class Keeping(NotKeeping):
@@ -116,3 +120,7 @@ class Keeping(NotKeeping):
         """Whether the patient stands where a person has put them."""
         standing, _ = self._kept.steps.standing(patient, trial.trial.id)
         return standing.status not in (None, Status.POTENTIAL)
+
+    def last_day(self, patient: str, trial: ResolvedTrial, today: date) -> date | None:
+        """The newest day as of which the patient was screened for the trial, days to come left out."""
+        return self._kept.screenings.last_day(patient, trial.trial.id, today)

@@ -16,7 +16,9 @@ from fhir_trial.wiring.asking import Asking
 from fhir_trial.wiring.clock import now
 from fhir_trial.wiring.deciding import Deciding
 from fhir_trial.wiring.kept import Kept
+from fhir_trial.wiring.looking import Looking
 from fhir_trial.wiring.showing import Showing
+from fhir_trial.wiring.step_writing import StepWriting
 from fhir_trial.writeback.routes import Route
 
 
@@ -59,7 +61,8 @@ class KeptPorts:
         self.grants = kept.grants
         self.screenings = Showing(kept.screenings, kept.gate, asking, trial)
         self.answers = Answering(kept.answers, kept.screenings, kept.grants, kept.gate, asking, trial)
-        self.decisions = Deciding(kept.steps, kept.screenings, kept.gate, asking, trial, route, machines)
+        looking = Looking(kept.steps, kept.screenings, asking, trial, route, machines)
+        self.decisions = Deciding(looking, StepWriting(kept.steps, route), kept.gate)
         self.outbox = OutboxOfTenant(kept.outbox, kept.tenant)
         self.switch = AuditedSwitch(kept.switch, log, now)
         self.audit = AuditOfTenant(kept.engine, log, now)

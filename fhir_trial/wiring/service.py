@@ -47,6 +47,7 @@ WRITTEN_TYPES = ("Observation", "Provenance", "ResearchStudy", "ResearchSubject"
 
 _TO_COME = "Screened as of a day to come, about which nothing is known yet: nothing is written."
 _DOSED_BEFORE = "The first dose would lie before the screening: nothing is written."
+_GONE_BY = "Screened as of a day that is earlier than that of a screening known already: nothing is written."
 _FORGOTTEN = "A person has decided, and the FHIR server does not say so any more: the machine writes nothing, a person looks."
 
 
@@ -223,12 +224,17 @@ class ScreeningService:
     def _written(self, verdict: Verdict, trial: ResolvedTrial, steps: PatientSteps, *, write: bool) -> tuple[WriteResult, ...]:
         """What became of the verdict on the server; what stands there of earlier ones is read first, and that is a step too."""
         key = steps.event.patient or ""
-        held_back = _what_if(verdict, today(trial.zone)) or self._keeping.held_back(key, trial)
+        day = today(trial.zone)
+        held_back = _what_if(verdict, day) or self._keeping.held_back(key, trial)
+        if held_back is None and verdict.as_of < (self._keeping.last_day(key, trial, day) or verdict.as_of):
+            held_back = _GONE_BY
         if held_back is not None:
             return (WriteResult(verdict.patient, Action.WITHHELD, held_back),)
         route = self._route(trial)
         reads = self._settings.write_back is not WriteBack.OFF
         with steps.begin(AuditAction.READ_PATIENT, "ResearchSubject") if reads else nullcontext(), steps.witness() as witness:
+            if verdict.as_of < day and _has_later_result(route, verdict, trial):
+                return (WriteResult(verdict.patient, Action.WITHHELD, _GONE_BY),)
             episode = self._keeping.episode(key, trial)
             if self._keeping.has_decided(key, trial) and _has_forgotten(route, verdict.patient, trial, episode):
                 return (WriteResult(verdict.patient, Action.WITHHELD, _FORGOTTEN),)
@@ -266,6 +272,14 @@ def _what_if(verdict: Verdict, day: date) -> str | None:
     if verdict.as_of > day:
         return _TO_COME
     return _DOSED_BEFORE if verdict.first_dose is not None and verdict.first_dose < verdict.as_of else None
+
+
+def _has_later_result(route: Route, verdict: Verdict, trial: ResolvedTrial) -> bool:
+    """Whether a result of ours on the server rests on data of a later day than that of the screening."""
+    if not isinstance(route, FhirRoute):
+        return False
+    last = route.last_result_day(verdict.patient, trial)
+    return last is not None and verdict.as_of < last
 
 
 def _has_forgotten(route: Route, patient: str, trial: ResolvedTrial, episode: int) -> bool:

@@ -6,7 +6,7 @@ What a server says of itself is a hint: a route's first refusal switches it off 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -21,7 +21,7 @@ from fhir_trial.writeback.memory_outbox import MemoryOutbox
 from fhir_trial.writeback.outbox import Outbox
 from fhir_trial.writeback.sending import Witness, WriteResult, no_witness
 from fhir_trial.writeback.settings import Observations, WriteBack, WriteSettings
-from fhir_trial.writeback.standing import HeldSubject, held_subject
+from fhir_trial.writeback.standing import HeldSubject, held_subject, last_result_day
 from fhir_trial.writeback.writer import Writer
 
 
@@ -68,6 +68,14 @@ class FhirRoute(Writer):
     def held(self, patient: str, trial: ResolvedTrial, episode: int) -> HeldSubject | None:
         """Where the patient stands by the server's account; see ``held_subject``."""
         return held_subject(self._server, self._settings, trial, patient, episode)
+
+    def has_died(self, patient: str) -> bool:
+        """Whether the server's record of the patient says so now."""
+        return self._lookup.has_died(patient)
+
+    def last_result_day(self, patient: str, trial: ResolvedTrial) -> date | None:
+        """The newest day of the data that a result of ours rests on; None where no result is there."""
+        return last_result_day(self._lookup, self._settings, trial, patient)
 
 
 class NoRoute:

@@ -35,7 +35,7 @@ from fhir_trial.writeback.outbox import Outbox
 from fhir_trial.writeback.reconciling import Reconciler
 from fhir_trial.writeback.sending import Errand, Sender, Witness, WriteResult, no_witness
 from fhir_trial.writeback.settings import WriteSettings
-from fhir_trial.writeback.standing import study_on_server
+from fhir_trial.writeback.standing import own_names, said_against, said_by_others, study_on_server, tidy_up
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,8 @@ class Writer:
         Raises:
             IllegalStatusError: The status cannot follow, or lacks its reason.
             UsageError: The patient was on study, and nobody says since when.
-            ConflictError: The subject is another than the one shown: the person looks again. Nothing was written.
+            ConflictError: The subject is another than the one shown: the person looks again; or another's subject beside it says
+                something else. Nothing was written.
             WriteRefusedError: The server names no versions, so the person's view cannot be held to.
             ServerError: The server failed.
         """
@@ -158,6 +159,7 @@ class Writer:
             if study is None:
                 return WriteResult("ResearchSubject", Action.WITHHELD, "The study is not on the server, or is there twice.")
             made = self._moved(decision, after, study) if decision.shown else self._made(decision, after, trial, study)
+            self._check_others(decision, after, trial, study)
             result = sender.attempt("ResearchSubject", "ResearchSubject", made)
             if result.by_another:
                 raise ConflictError(_APPEARED)
@@ -196,6 +198,16 @@ class Writer:
     def _obstacle(self, patient: str) -> str | None:
         stopped = self._outbox.stopped(self._settings.tenant)
         return obstacle_to_writing(self._server, self._settings, self._lookup, patient, stopped=stopped)
+
+    def _check_others(self, decision: PersonsDecision, after: Standing, trial: ResolvedTrial, study: str) -> None:
+        """Another's subject beside ours says something else: one of the two is wrong, and a person must say which (WB-14)."""
+        there = self._lookup.subjects_of(decision.patient, study)
+        held = decision.shown[0].rpartition("/")[2] if decision.shown else None
+        ours = next((enrolment_of(each) for each in there if each["id"] == held), None)
+        names = own_names(self._settings, trial, decision.patient, after.episode)
+        against = said_against(ours, said_by_others(self._lookup, there, names, besides=held))
+        if against:
+            raise ConflictError(tidy_up(against))
 
     def _moved(self, decision: PersonsDecision, after: Standing, study: str) -> Decision:
         reference, version = decision.shown or ("", "")

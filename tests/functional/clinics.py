@@ -73,6 +73,12 @@ class Clinic:
         with FhirServer(self.settings.server_url) as server:
             server.update({**subject, "status": status}, if_match=subject["meta"]["versionId"])
 
+    def found_too_young(self) -> None:
+        """A mistake in the record is mended: the patient is a child of a year, and not eligible."""
+        with FhirServer(self.settings.server_url) as server:
+            patient = server.read(self.patient)
+            server.update({**patient, "birthDate": "2025-02-01"}, if_match=patient["meta"]["versionId"])
+
 
 def opt_out(settings: Settings, key: str) -> None:
     kept(settings).opt_outs.record(key, None, OptOutKind.OBJECTION, by="dr-li", at=NOW)

@@ -16,8 +16,8 @@ from fhir_trial.config import Settings
 from fhir_trial.errors import FatalServerError, TemporaryServerError
 from fhir_trial.sandbox import Sandbox
 from fhir_trial.transport import FhirServer, Json
-from fhir_trial.wiring.deciding import Deciding
 from fhir_trial.wiring.keeping import Keeping
+from fhir_trial.wiring.looking import Looking
 from fhir_trial.writeback import WriteBack
 from fhir_trial.writeback.routes import FhirRoute
 from fhir_trial.writeback.sending import Sender
@@ -25,9 +25,6 @@ from tests.functional.clinics import AS_OF, SIGNING_IN, Clinic, issuer_keys, opt
 from tests.functional.stores import TRIAL, kept, store_settings, with_basis
 
 pytestmark = pytest.mark.server
-
-#: Jane was not born yet, and not eligible.
-TOO_OLD = "2000-01-01"
 
 
 @pytest.fixture(autouse=True)
@@ -60,8 +57,9 @@ class TestPeopleDecide:
         clinic.decided("contacted")
         (subject,) = clinic.subjects()
         restored(clinic, subject, server_has)
+        clinic.found_too_young()
 
-        written = clinic.screened(as_of=TOO_OLD)["written"]
+        written = clinic.screened()["written"]
 
         assert [result["action"] for result in written] == ["withheld"]
         assert [subject["status"] for subject in clinic.subjects()] == [server_has] * (server_has is not None)
@@ -110,7 +108,8 @@ class TestPeopleDecide:
     def test_a_flag_that_the_machine_took_back_is_no_screen_failure_that_a_person_must_record(self, clinic: Clinic) -> None:
         """WB-26: nobody in the EHR has said anything."""
         clinic.screened()
-        clinic.screened(as_of=TOO_OLD)
+        clinic.found_too_young()
+        clinic.screened()
 
         seen = clinic.standing()
 
@@ -122,7 +121,8 @@ class TestPeopleDecide:
     def test_what_a_person_made_ineligible_after_the_machine_did_is_taken_over(self, clinic: Clinic) -> None:
         """WB-14: a later version is somebody's."""
         clinic.screened()
-        clinic.screened(as_of=TOO_OLD)
+        clinic.found_too_young()
+        clinic.screened()
         clinic.set_on_server("ineligible")
 
         seen = clinic.standing()
@@ -167,14 +167,14 @@ class TestPeopleDecide:
         """SEC-36: before every write."""
         clinic.screened()
         shown = clinic.standing()["shown"]
-        look = Deciding._view
+        look = Looking.view
 
-        def opted_out_meanwhile(self: Deciding, asked: Any) -> Any:
+        def opted_out_meanwhile(self: Looking, asked: Any) -> Any:
             found = look(self, asked)
             opt_out(clinic.settings, clinic.key)
             return found
 
-        monkeypatch.setattr(Deciding, "_view", opted_out_meanwhile)
+        monkeypatch.setattr(Looking, "view", opted_out_meanwhile)
         decision = {"patient": clinic.key, "trial": TRIAL, "status": "contacted", "reason": "Spoken with.", "shown": shown}
 
         assert clinic.ask("POST", "/api/decisions", decision).status_code == 403

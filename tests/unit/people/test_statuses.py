@@ -14,6 +14,7 @@ from fhir_trial.people.statuses import (
     IllegalStatusError,
     Standing,
     Status,
+    check_living,
     moved,
     new_episode,
 )
@@ -135,3 +136,13 @@ def test_no_path_leaves_a_final_status_but_by_a_new_episode_and_the_machine_reac
 def test_every_status_is_in_the_table_and_nothing_follows_the_final_ones() -> None:
     assert set(TRANSITIONS) == {None, *Status}
     assert {status for status in Status if not TRANSITIONS[status]} == FINAL
+
+
+@pytest.mark.parametrize("status", list(Status))
+def test_of_the_dead_only_what_ends_their_part_is_said(status: Status) -> None:
+    """WB-26: the final statuses of the table, and nothing that begins or goes on."""
+    if status in FINAL:
+        check_living(status)
+    else:
+        with pytest.raises(IllegalStatusError, match="died"):
+            check_living(status)

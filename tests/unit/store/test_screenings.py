@@ -88,6 +88,20 @@ def test_only_screenings_for_the_trials_asked_for_are_listed(engine: Engine, key
     assert shelf.screenings.of_patient(KEY, set()) == []
 
 
+def test_the_newest_day_as_of_which_was_screened_leaves_days_to_come_out(engine: Engine, keys: Keyring) -> None:
+    """WB-01: what was asked of a later day that has not come is no result."""
+    shelf = Shelf(engine, keys)
+    shelf.keep_verdict(replace(screened(), as_of=AS_OF + timedelta(days=90)))
+    shelf.keep()
+    shelf.keep_verdict(replace(screened(), as_of=AS_OF - timedelta(days=9)), minutes=5)
+    last_day = shelf.screenings.last_day
+
+    assert last_day(KEY, "nct06789107", AS_OF + timedelta(days=1)) == AS_OF
+    assert last_day(KEY, "nct06789107", AS_OF - timedelta(days=10)) is None
+    assert last_day(KEY, "nct00000000", AS_OF) is None
+    assert Shelf(engine, keys, "south").screenings.last_day("pt-0", "nct06789107", AS_OF) is None
+
+
 def test_the_servers_own_reference_is_known_for_a_patient_who_was_screened(engine: Engine, keys: Keyring) -> None:
     """SEC-26: outside goes our key alone."""
     shelf = Shelf(engine, keys)

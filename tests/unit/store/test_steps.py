@@ -245,3 +245,39 @@ def test_a_value_moved_to_another_step_does_not_open(steps: StoreSteps, engine: 
 
     with pytest.raises(SealError, match="altered or moved"):
         steps.of_patient(KEY, TRIAL)
+
+
+class TestUnsent:
+    """WB-03: the last decision of each patient and trial, while the server does not have it."""
+
+    def test_only_the_last_of_several_that_never_arrived_is_told(self, steps: StoreSteps) -> None:
+        go(steps, Status.CONTACTED)
+        last = go(steps, Status.CONSENTED)
+
+        assert steps.unsent() == [last]
+        assert steps.unsent_counts() == {"decided": 1, "kept": 0}
+
+    def test_what_was_written_or_refused_or_overtaken_is_not(self, steps: StoreSteps) -> None:
+        go(steps, Status.CONTACTED)
+        steps.settle(go(steps, Status.CONSENTED).number, StepState.WRITTEN, at=LATER)
+        steps.settle(go(steps, Status.SCREENING).number, StepState.REFUSED, at=LATER)
+
+        assert steps.unsent() == []
+        assert steps.unsent_counts() == {"decided": 0, "kept": 0}
+
+    def test_what_was_refused_later_hides_nothing(self, steps: StoreSteps) -> None:
+        kept = go(steps, Status.CONTACTED)
+        steps.settle(kept.number, StepState.KEPT, at=LATER)
+        steps.settle(go(steps, Status.CONSENTED).number, StepState.REFUSED, at=LATER)
+
+        assert [step.number for step in steps.unsent()] == [kept.number]
+        assert steps.unsent_counts() == {"decided": 0, "kept": 1}
+
+    def test_it_is_of_these_trials_and_of_this_tenant_alone(self, steps: StoreSteps, engine: Engine, keys: Keyring) -> None:
+        """SEC-13."""
+        go(steps, Status.CONTACTED)
+        other = StoreSteps(engine, keys, "south")
+
+        assert (steps.unsent(["nct2"]), other.unsent()) == ([], [])
+        assert other.unsent_counts() == {"decided": 0, "kept": 0}
+        assert len(steps.unsent([TRIAL], 1)) == 1

@@ -122,9 +122,18 @@ class StoredStep:
 
 
 @dataclass(frozen=True)
+class UnsentStep(StoredStep):
+    patient: str = PATIENT
+    trial: str = TRIAL
+
+
+@dataclass(frozen=True)
 class StoredPlace:
     standing: Standing = field(default_factory=lambda: Standing(Status.CONTACTED))
     enrolment: str | None = "candidate"
+    others: tuple[str, ...] = ()
+    is_lost: bool = False
+    is_deceased: bool = False
     differs: bool = False
     possible: tuple[Status, ...] = (Status.CONSENTED, Status.DECLINED)
     may_reopen: bool = False
@@ -135,6 +144,14 @@ class StoredPlace:
 @dataclass
 class FakeDecisions:
     made: list[dict[str, Any]] = field(default_factory=list)
+    lists: list[tuple[Trials, int, Actor, str]] = field(default_factory=list)
+
+    def unsent(self, trials: Trials, limit: int, actor: Actor, request: str) -> Sequence[UnsentStep]:
+        self.lists.append((trials, limit, actor, request))
+        return [UnsentStep(trial=trial, state="decided") for trial in (TRIAL, FOREIGN)][:limit]
+
+    def unsent_counts(self) -> Mapping[str, int]:
+        return {"decided": 2, "kept": 0}
 
     def standing(self, patient: str, trial: str, actor: Actor, request: str) -> StoredPlace | None:
         return StoredPlace() if patient == PATIENT else None

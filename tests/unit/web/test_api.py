@@ -85,6 +85,7 @@ def test_the_openapi_document_names_every_route_and_its_errors(client: FlaskClie
         "/api/answers",
         "/api/audit/verify",
         "/api/decisions",
+        "/api/decisions/unsent",
         "/api/outbox",
         "/api/patients/{key}/screenings",
         "/api/patients/{key}/standing",

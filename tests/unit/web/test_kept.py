@@ -46,6 +46,7 @@ UNPLUGGED = [
     ("GET", f"/api/answers?patient={PATIENT}&trial={TRIAL}", None),
     ("POST", "/api/decisions", DECISION),
     ("GET", f"/api/patients/{PATIENT}/standing?trial={TRIAL}", None),
+    ("GET", "/api/decisions/unsent", None),
     ("GET", "/api/outbox", None),
     ("POST", "/api/stop", {"reason": "A fault."}),
     ("POST", "/api/resume", {"reason": "Mended."}),

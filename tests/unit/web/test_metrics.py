@@ -82,3 +82,11 @@ def test_two_applications_do_not_share_their_numbers(service: FakeService) -> No
     one.post("/api/screenings", json=LEAST)
 
     assert not any(name[0] == "fhir_trial_screenings_total" for name in numbers(other))
+
+
+def test_decisions_that_the_server_does_not_have_are_counted_by_state(service: FakeService) -> None:
+    """WB-03: so that somebody is told."""
+    found = numbers(create_app(Settings(), service, all_ports()).test_client())
+
+    assert found[named("fhir_trial_decisions_unsent", "decided")] == 2
+    assert found[named("fhir_trial_decisions_unsent", "kept")] == 0

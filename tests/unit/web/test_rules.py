@@ -48,6 +48,7 @@ CALLS: dict[str, tuple[str, dict[str, Any] | None]] = {
         "/api/decisions",
         {"patient": PATIENT, "trial": TRIAL, "status": "eligible", "reason": "All met.", "shown": SHOWN},
     ),
+    "decisions.list_unsent": ("/api/decisions/unsent", None),
     "outbox.list_outbox": ("/api/outbox", None),
     "switch.stop": ("/api/stop", {"reason": "A fault."}),
     "switch.resume": ("/api/resume", {"reason": "Mended."}),
@@ -69,6 +70,7 @@ ALLOWED = {
     "answers.give_answer": "CI",
     "answers.list_answers": "SCID",
     "decisions.decide": "CI",
+    "decisions.list_unsent": "CID",
     "outbox.list_outbox": "DAU",
     "switch.stop": "A",
     "switch.resume": "A",
@@ -226,7 +228,9 @@ def test_a_history_and_the_outbox_hold_the_users_trials_alone(asking: FlaskClien
 
     history = asking.get(f"/api/patients/{PATIENT}/screenings", headers=headers).get_json()
     outbox = asking.get("/api/outbox", headers=headers).get_json()
+    unsent = asking.get("/api/decisions/unsent", headers=headers).get_json()
 
+    assert [one["trial"] for one in unsent["decisions"]] == [TRIAL]
     assert [one["trial"] for one in history["screenings"]] == [TRIAL]
     assert [one["trial"] for one in outbox["entries"]] == [TRIAL]
 

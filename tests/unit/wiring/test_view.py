@@ -8,7 +8,7 @@ import pytest
 
 from fhir_trial.people.statuses import NO_STANDING, By, Standing, Status
 from fhir_trial.store import Step, StepState
-from fhir_trial.wiring.view import View, meanings, view_of
+from fhir_trial.wiring.view import Seen, View, meanings, view_of
 from fhir_trial.writeback.standing import HeldSubject
 
 WHOSE = ("pt-0123456789abcdef", "nct00000000")
@@ -39,10 +39,17 @@ def step(status: Status, state: StepState = StepState.WRITTEN, *, is_registered:
     )
 
 
-def seen(last: Step | None, enrolment: str | None, *, whose: tuple[str, str] = WHOSE, is_machines: bool = False) -> View:
-    held = HeldSubject("ResearchSubject/1", "3", enrolment)
+def seen(
+    last: Step | None,
+    enrolment: str | None,
+    *,
+    whose: tuple[str, str] = WHOSE,
+    is_machines: bool = False,
+    others: tuple[str, ...] = (),
+) -> View:
+    held = HeldSubject("ResearchSubject/1", "3", enrolment, others)
     kept = (last.standing if last else NO_STANDING, last)
-    return view_of(whose, kept, held, (last,) if last else (), is_machines=is_machines)
+    return view_of(whose, kept, Seen(held, is_machines=is_machines, is_read=True), (last,) if last else ())
 
 
 @pytest.mark.parametrize("finer", ["on-study", "on-study-intervention", "on-study-observation"])
@@ -97,3 +104,67 @@ def test_a_word_of_the_server_means_what_can_be_so_before_or_after_registration(
 ) -> None:
     """WB-26: nobody is on study who was not registered, and the flag is the machine's alone."""
     assert list(meanings(enrolment)) == expected
+
+
+@pytest.mark.parametrize(
+    ("others", "against"),
+    [
+        ((), ()),
+        (("potential-candidate",), ()),
+        (("candidate",), ()),
+        (("on-study", "potential-candidate"), ("on-study",)),
+        (("unreadable",), ("unreadable",)),
+    ],
+)
+def test_beside_another_s_subject_that_says_something_else_nothing_is_possible(
+    others: tuple[str, ...], against: tuple[str, ...]
+) -> None:
+    """WB-01, WB-14: a mere flag says nothing yet."""
+    view = seen(step(Status.CONTACTED), "candidate", others=others)
+
+    assert (view.others, view.against) == (others, against)
+    assert (view.possible == ()) is bool(against)
+    assert (view.token == seen(step(Status.CONTACTED), "candidate").token) is not bool(others)
+
+
+@pytest.mark.parametrize(
+    ("enrolment", "state", "is_read", "is_lost"),
+    [
+        ("potential-candidate", StepState.WRITTEN, True, True),
+        (None, StepState.WRITTEN, True, True),
+        (None, StepState.WRITTEN, False, False),
+        ("candidate", StepState.WRITTEN, True, False),
+        ("ineligible", StepState.WRITTEN, True, False),
+        ("potential-candidate", StepState.DECIDED, True, False),
+        ("potential-candidate", StepState.KEPT, True, False),
+    ],
+)
+def test_a_written_step_is_lost_where_the_server_says_at_most_the_machine_s_flag(
+    enrolment: str | None, state: StepState, is_read: bool, is_lost: bool
+) -> None:
+    """WB-01: as after a restore; a server that is not asked has lost nothing."""
+    last = step(Status.CONTACTED, state)
+    held = HeldSubject("ResearchSubject/1", "3", enrolment) if enrolment else None
+
+    view = view_of(WHOSE, (last.standing, last), Seen(held, is_read=is_read), (last,))
+
+    assert view.is_lost is is_lost
+    assert (view.to_send is last) is (is_lost or state.is_open)
+
+
+def test_what_was_taken_over_from_the_ehr_and_is_lost_there_is_not_sent() -> None:
+    """WB-26: the table has no such step."""
+    last = step(Status.ON_STUDY, is_registered=True)
+
+    assert not view_of(WHOSE, (last.standing, last), Seen(None, is_read=True), (last,)).is_lost
+
+
+def test_of_the_dead_only_the_end_of_their_part_can_be_decided() -> None:
+    """WB-06, WB-26."""
+    last = step(Status.ON_STUDY, is_registered=True)
+    held = HeldSubject("ResearchSubject/1", "3", "on-study")
+
+    alive, dead = (view_of(WHOSE, (last.standing, last), Seen(held, is_deceased=died), (last,)) for died in (False, True))
+
+    assert dead.possible == (Status.OFF_STUDY, Status.WITHDRAWN, Status.DECEASED)
+    assert dead.token != alive.token
