@@ -103,14 +103,15 @@ class Wanted:
             return None
         return str(zlib.crc32(head.patient.encode()) % self.piles)
 
+    def kinds_of(self, kinds: Iterable[str]) -> frozenset[str]:
+        """Those of which any may go anywhere."""
+        return frozenset(kind for kind in kinds if kind in SHARED_TYPES or self._is_of_a_type(kind))
+
     def may_take(self, sketch: Sketch) -> bool:
-        """Whether a resource may go anywhere; what is of the export is not asked for."""
-        kind = sketch.resourceType
-        if kind in SHARED_TYPES:
+        """Whether a resource of such a type may go anywhere."""
+        if self.patients is None or whose(sketch) in self.patients or sketch.resourceType in SHARED_TYPES:
             return True
-        if not self._is_of_a_type(kind):
-            return False
-        return self.patients is None or whose(sketch) in self.patients or (kind == "Patient" and not sketch.id)
+        return sketch.resourceType == "Patient" and not sketch.id
 
     def _is_of_a_type(self, kind: str) -> bool:
         return not self.types or kind in self.types or kind == "Patient" or kind in STATE_ABSENCE
@@ -226,8 +227,8 @@ class _Work:
         if self._masks is not None and DIAGNOSIS in kinds:
             for line in (line for line, sketch in zip(lines, sketches, strict=True) if sketch.resourceType == DIAGNOSIS):
                 self._masks.look(line, self._found.signs)
-        chosen = list(map(self._wanted.may_take, sketches))
-        if any(chosen):
+        taken, may_take = self._wanted.kinds_of(kinds), self._wanted.may_take
+        if taken and any(chosen := [sketch.resourceType in taken and may_take(sketch) for sketch in sketches]):
             for line, place in compress(zip(lines, starts, strict=False), chosen):
                 self._lay(line, place)
 

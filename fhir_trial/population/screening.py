@@ -6,6 +6,7 @@ import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from heapq import merge
+from multiprocessing import parent_process
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
@@ -125,7 +126,8 @@ _DESK: list[Desk] = []
 
 def _sit_down(desk: Desk) -> None:
     _DESK[:] = [desk]
-    gc.freeze()  # what is known by now stays; looking through all of it again and again costs a tenth of the time
+    if parent_process() is not None:
+        gc.freeze()  # what is known by now stays, and need not be looked through again and again
 
 
 def _find(part: Part) -> Signs:

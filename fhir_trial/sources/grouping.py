@@ -249,9 +249,9 @@ def references(node: object) -> Iterator[str]:
             reference = item.get("reference")
             if isinstance(reference, str):
                 yield reference
-            stack.extend(value for value in item.values() if isinstance(value, (dict, list)))
+            stack += [value for value in item.values() if isinstance(value, (dict, list))]
         elif isinstance(item, list):
-            stack.extend(value for value in item if isinstance(value, (dict, list)))
+            stack += [value for value in item if isinstance(value, (dict, list))]
 
 
 __all__ = ["Grouping", "made_up_name", "references"]
