@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from sqlalchemy import Engine
@@ -71,6 +71,7 @@ SCREENINGS: dict[str, Callable[[StoreScreenings, Theirs], bool]] = {
     "inputs": lambda our, their: our.inputs(their.screening.id) == (),
     "of_patient": lambda our, their: our.of_patient(their.screening.patient) == [],
     "reference_of": lambda our, their: our.reference_of(their.screening.patient) is None,
+    "last_day": lambda our, their: our.last_day(their.screening.patient, TRIAL, date.max) is None,
     "key_of": lambda our, their: our.key_of(raw().reference) != their.screening.patient,
     "purge": lambda our, _: our.purge(NOW + timedelta(days=900)) <= 1,  # at most our own one
     "keep": lambda our, their: our.screening(their.screening.id) is None,  # gives a new id each time
@@ -84,6 +85,8 @@ STEPS: dict[str, Callable[[StoreSteps, Theirs], bool]] = {
     "standing": lambda our, their: our.standing(their.screening.patient, TRIAL) == (NO_STANDING, None),
     "of_patient": lambda our, their: our.of_patient(their.screening.patient, TRIAL) == [],
     "open": lambda our, their: our.open() == our.open(their.screening.patient) == [],
+    "unsent": lambda our, their: their.step not in our.unsent(),
+    "unsent_counts": lambda our, _: sum(our.unsent_counts().values()) == len(our.unsent()),
     "take": lambda our, their: refused(ConflictError, lambda: took(our, their, CONTACTED, their.step.number)),
     "settle": lambda our, their: refused(
         UsageError, lambda: our.settle(their.step.number, StepState.REFUSED, note="Ours.", at=NOW)
