@@ -216,7 +216,7 @@ class NeededCode(Shown):
     """A code that answers a need."""
 
     system = fields.String(required=True, metadata={"example": "http://loinc.org"})
-    code = fields.String(required=True, metadata={"example": "777-3"})
+    code = fields.String(required=True, metadata={"description": "Within that system."})
     match = fields.String(validate=OneOf(["prefix"]), metadata={"description": "prefix: every code that begins so."})
 
 

@@ -16,7 +16,18 @@ _ROW_NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
-    """What people say and may do, and what they were shown."""
+    """What people say and may do, and what they were shown; tables that others refer to come first."""
+    _grants()
+    _opt_outs()
+    _screening_bases()
+    _smart_clients()
+    _steps()
+    _users()
+    _screenings()
+    _answers()
+
+
+def _grants() -> None:
     op.create_table(
         "grants",
         sa.Column("number", _ROW_NUMBER, autoincrement=True, nullable=False),
@@ -35,6 +46,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("number", name="pk_grants"),
     )
     op.create_index("ix_grants_user", "grants", ["tenant", "issuer", "subject"])
+
+
+def _opt_outs() -> None:
     op.create_table(
         "opt_outs",
         sa.Column("number", _ROW_NUMBER, autoincrement=True, nullable=False),
@@ -51,6 +65,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("number", name="pk_opt_outs"),
     )
     op.create_index("ix_opt_outs_patient", "opt_outs", ["tenant", "patient"])
+
+
+def _screening_bases() -> None:
     op.create_table(
         "screening_bases",
         sa.Column("number", _ROW_NUMBER, autoincrement=True, nullable=False),
@@ -69,6 +86,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("number", name="pk_screening_bases"),
     )
     op.create_index("ix_screening_bases_trial", "screening_bases", ["tenant", "trial"])
+
+
+def _smart_clients() -> None:
     op.create_table(
         "smart_clients",
         sa.Column("tenant", sa.String(100), nullable=False),
@@ -88,6 +108,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["tenant"], ["tenants.name"], name="fk_smart_clients_tenant_tenants"),
         sa.PrimaryKeyConstraint("tenant", "iss", "practice", name="pk_smart_clients"),
     )
+
+
+def _steps() -> None:
     op.create_table(
         "steps",
         sa.Column("number", _ROW_NUMBER, autoincrement=True, nullable=False),
@@ -116,6 +139,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("number", name="pk_steps"),
     )
     op.create_index("ix_steps_patient", "steps", ["tenant", "patient", "trial"])
+
+
+def _users() -> None:
     op.create_table(
         "users",
         sa.Column("tenant", sa.String(100), nullable=False),
@@ -127,6 +153,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["tenant"], ["tenants.name"], name="fk_users_tenant_tenants"),
         sa.PrimaryKeyConstraint("tenant", "issuer", "subject", name="pk_users"),
     )
+
+
+def _screenings() -> None:
     op.create_table(
         "screenings",
         sa.Column("id", sa.String(40), nullable=False),
@@ -156,6 +185,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_screenings"),
     )
     op.create_index("ix_screenings_patient", "screenings", ["tenant", "patient", "trial", "at"])
+
+
+def _answers() -> None:
     op.create_table(
         "answers",
         sa.Column("number", _ROW_NUMBER, autoincrement=True, nullable=False),

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-import structlog
 
 from fhir_trial.audit import OutcomeUnrecordedError, patient_key
 from fhir_trial.config import Settings
@@ -21,32 +19,10 @@ from fhir_trial.wiring.looking import Looking
 from fhir_trial.writeback import WriteBack
 from fhir_trial.writeback.routes import FhirRoute
 from fhir_trial.writeback.sending import Sender
-from tests.functional.clinics import AS_OF, SIGNING_IN, Clinic, issuer_keys, opt_out
-from tests.functional.stores import TRIAL, kept, store_settings, with_basis
+from tests.functional.clinics import AS_OF, Clinic, opt_out
+from tests.functional.stores import TRIAL, kept
 
 pytestmark = pytest.mark.server
-
-
-@pytest.fixture(autouse=True)
-def logs_as_before() -> Iterator[None]:
-    yield
-    structlog.reset_defaults()
-
-
-@pytest.fixture
-def settings(fhir: Sandbox, tmp_path: Path) -> Settings:
-    return with_basis(store_settings(fhir, tmp_path, **SIGNING_IN))
-
-
-@pytest.fixture(autouse=True)
-def issuer(fhir: Sandbox) -> Iterator[None]:
-    with issuer_keys(fhir):
-        yield
-
-
-@pytest.fixture
-def clinic(settings: Settings, jane: str) -> Clinic:
-    return Clinic(settings, jane)
 
 
 class TestPeopleDecide:

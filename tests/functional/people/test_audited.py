@@ -2,44 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-import structlog
 
 from fhir_trial.config import Settings
-from fhir_trial.sandbox import Sandbox
 from fhir_trial.store import chain
 from fhir_trial.transport import Json
 from fhir_trial.writeback import WriteBack
-from tests.functional.clinics import SIGNING_IN, Clinic, issuer_keys, opt_out
-from tests.functional.stores import TRIAL, kept, store_settings, with_basis
+from tests.functional.clinics import Clinic, opt_out
+from tests.functional.stores import TRIAL, kept
 
 pytestmark = pytest.mark.server
-
-
-@pytest.fixture(autouse=True)
-def logs_as_before() -> Iterator[None]:
-    yield
-    structlog.reset_defaults()
-
-
-@pytest.fixture
-def settings(fhir: Sandbox, tmp_path: Path) -> Settings:
-    return with_basis(store_settings(fhir, tmp_path, **SIGNING_IN))
-
-
-@pytest.fixture(autouse=True)
-def issuer(fhir: Sandbox) -> Iterator[None]:
-    with issuer_keys(fhir):
-        yield
-
-
-@pytest.fixture
-def clinic(settings: Settings, jane: str) -> Clinic:
-    return Clinic(settings, jane)
 
 
 def audited(clinic: Clinic) -> list[Json]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
-import structlog
 
 from fhir_trial.audit import patient_key
 from fhir_trial.config import Settings
@@ -19,33 +17,11 @@ from fhir_trial.transport import FhirServer, Json
 from fhir_trial.web import create_app
 from fhir_trial.wiring.service import ScreeningService
 from fhir_trial.writeback import WriteBack
-from tests.functional.clinics import AS_OF, SIGNING_IN, Clinic, issuer_keys
+from tests.functional.clinics import AS_OF, Clinic
 from tests.functional.stores import NOW, TREATMENT, TRIAL, kept, store_settings, with_basis
 from tests.unit.web.identities import ISSUER
 
 pytestmark = pytest.mark.server
-
-
-@pytest.fixture(autouse=True)
-def logs_as_before() -> Iterator[None]:
-    yield
-    structlog.reset_defaults()
-
-
-@pytest.fixture
-def settings(fhir: Sandbox, tmp_path: Path) -> Settings:
-    return with_basis(store_settings(fhir, tmp_path, **SIGNING_IN))
-
-
-@pytest.fixture(autouse=True)
-def issuer(fhir: Sandbox) -> Iterator[None]:
-    with issuer_keys(fhir):
-        yield
-
-
-@pytest.fixture
-def clinic(settings: Settings, jane: str) -> Clinic:
-    return Clinic(settings, jane)
 
 
 def criterion(verdict: Json, name: str) -> Json:

@@ -2,54 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-import structlog
 
 from fhir_trial.config import Settings
 from fhir_trial.errors import TemporaryServerError
-from fhir_trial.sandbox import Sandbox
 from fhir_trial.store import chain
 from fhir_trial.transport import FhirServer, Json
 from fhir_trial.web import create_app
 from fhir_trial.wiring.service import ScreeningService
 from fhir_trial.writeback import WriteBack
 from fhir_trial.writeback.routes import FhirRoute
-from tests.functional.clinics import AS_OF, SIGNING_IN, Clinic, issuer_keys, opt_out
-from tests.functional.stores import NOW, TRIAL, kept, store_settings, with_basis
+from tests.functional.clinics import AS_OF, Clinic, opt_out
+from tests.functional.stores import NOW, TRIAL, kept
 from tests.unit.web.identities import ISSUER
 
 pytestmark = pytest.mark.server
 
 #: Jane was not born yet, and not eligible.
 LONG_AGO = "2000-01-01"
-
-
-@pytest.fixture(autouse=True)
-def logs_as_before() -> Iterator[None]:
-    yield
-    structlog.reset_defaults()
-
-
-@pytest.fixture
-def settings(fhir: Sandbox, tmp_path: Path) -> Settings:
-    return with_basis(store_settings(fhir, tmp_path, **SIGNING_IN))
-
-
-@pytest.fixture(autouse=True)
-def issuer(fhir: Sandbox) -> Iterator[None]:
-    with issuer_keys(fhir):
-        yield
-
-
-@pytest.fixture
-def clinic(settings: Settings, jane: str) -> Clinic:
-    return Clinic(settings, jane)
 
 
 class TestAnothersSubject:
